@@ -220,7 +220,6 @@ def test_files_that_only_the_example_completes_are_read_with_it(
     assert (tmp_path / ".env").read_text() == example
     assert "write the variables of app into worker.env: it is new, and no example" in said.err
     assert "dev check: " in said.err
-    assert last_line(said.err) == "next: dartsctl dev up"
     written = read_files(tmp_path)
     said = run_here(None, "init")
     assert said.code == 0

@@ -86,6 +86,15 @@ def test_a_plain_file_with_profiles_is_two_stacks(live: LiveStack) -> None:
     )
 
 
+def test_doctor_leads_to_the_dev_stack_where_there_is_no_other(live: LiveStack) -> None:
+    from live.stack import sleeper
+
+    live.compose({"web": sleeper()}, file="docker-compose.yml")
+    result = run(live, "doctor")
+    assert result.code == 2
+    assert result.err.endswith("  or diagnose the dev stack:\nnext: dartsctl doctor dev\n")
+
+
 def test_every_verb_that_cannot_pick_says_so_in_the_same_words(live: LiveStack) -> None:
     from live.stack import sleeper
 

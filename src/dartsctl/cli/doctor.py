@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ from dartsctl.cli.options import (
 from dartsctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from dartsctl.config.settings import Settings
     from dartsctl.workflows.examine.probes import ExamineRequest
 
 Name = Annotated[
@@ -144,6 +146,7 @@ def _for_environment(
     proxy: str,
     url: str,
 ) -> ExamineRequest:
+    from dartsctl.config.conventional_files import CannotPick
     from dartsctl.config.settings import PRODUCTION
     from dartsctl.diagnosis.facts import Commands
     from dartsctl.workflows.examine.probes import ExamineRequest
@@ -153,6 +156,8 @@ def _for_environment(
     environment = environment_of(
         common, settings, chosen, project=project, profiles=profiles, runs=True
     )
+    if not name and isinstance(environment.files_error, CannotPick):
+        environment = replace(environment, files_error=_or_dev(environment.files_error, settings))
     if environment.is_production:  # the settings have these keys only for production
         proxy, url = proxy or settings.doctor.proxy, url or settings.doctor.url
     options = ["--project", project] if project else []
@@ -163,6 +168,16 @@ def _for_environment(
         up=shlex.join(["dartsctl", chosen, "up", *options]),
     )
     return ExamineRequest(environment, commands, proxy, checked_url(url))
+
+
+def _or_dev(error: UsageError, settings: Settings) -> UsageError:
+    """Return the error with the way to the dev stack, if that is the only one here."""
+    from dartsctl.config.conventional_files import likely_files
+
+    if not likely_files(settings, "dev"):
+        return error
+    details = (*error.details[:-1], "or diagnose the dev stack:")
+    return UsageError(error.message, details=details, hint="dartsctl doctor dev")
 
 
 def _for_files(

@@ -106,9 +106,11 @@ def _write(changes: Sequence[Change]) -> None:
             for change in changes:
                 match change.action:
                     case "append":
-                        files.append(change.path, tuple(change.text.splitlines()))
+                        files.append(
+                            change.path, tuple(change.text.splitlines()), expected=change.old
+                        )
                     case "edit":
-                        files.edit(change.path, change.old, change.text)
+                        files.edit(change.path, change.old or b"", change.text)
                     case _:
                         files.create(change.path, change.text, change.mode)
     except KeyboardInterrupt:

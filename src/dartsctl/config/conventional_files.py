@@ -81,7 +81,11 @@ def likely_profiles(name: str, files: Sequence[Path]) -> tuple[str, ...]:
     return profiles_mentioned(files, words)
 
 
-def cannot_pick(settings: Settings, name: str, pick: Pick) -> UsageError:
+class CannotPick(UsageError):
+    """Nothing says which Compose files belong to an environment."""
+
+
+def cannot_pick(settings: Settings, name: str, pick: Pick) -> CannotPick:
     """Return the error of every verb that needs an environment's Compose files, and has none."""
     candidates = pick.candidates
     if candidates:
@@ -92,8 +96,8 @@ def cannot_pick(settings: Settings, name: str, pick: Pick) -> UsageError:
         candidates = conventional_names.may_be_meant(name, names_in(settings.root))
     if not candidates:
         advice = f"or name one: files = [...] in [{_header(settings, name)}] of {settings.path}"
-        return UsageError(problem, details=(advice,), hint="dartsctl init")
-    return UsageError(
+        return CannotPick(problem, details=(advice,), hint="dartsctl init")
+    return CannotPick(
         problem,
         details=(
             f"add to {settings.path}:",

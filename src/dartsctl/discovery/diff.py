@@ -30,7 +30,7 @@ def diff_lines(change: Change) -> tuple[str, ...]:
         case "create" | "append":
             lines = [f"+ {line}" for line in change.text.splitlines()]
         case "edit":
-            lines = list(_edited(change.old.decode(errors="replace"), change.text))
+            lines = list(_edited((change.old or b"").decode(errors="replace"), change.text))
         case _:
             lines = []
     if not _is_env_file(change):

@@ -48,8 +48,8 @@ class Change:
 
     Certificate and key are created later, before the writing.
     """
-    old: bytes = field(default=b"", repr=False)
-    """The content of an edited file, as it was read; it is not written over another one."""
+    old: bytes | None = field(default=None, repr=False)
+    """The content of an edited file or env file, as it was read: another one is not changed."""
     mode: int = PUBLIC
     makes: NewPair | None = None
     """The pair that this file is a part of: its text is created before the writing."""

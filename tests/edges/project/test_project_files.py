@@ -97,6 +97,20 @@ def test_lines_are_appended_in_the_files_own_way(tmp_path: Path) -> None:
     assert mode(tmp_path / "plain") == 0o640
 
 
+def test_nothing_is_appended_to_a_file_that_has_changed_since_it_was_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("A=mine\n")
+    with pytest.raises(DartsctlError, match=r"\.env was changed meanwhile; nothing was written"):
+        append_to(tmp_path / ".env", expected=b"")
+    assert (tmp_path / ".env").read_text() == "A=mine\n"
+    append_to(tmp_path / ".env", expected=b"A=mine\n")
+    assert (tmp_path / ".env").read_text() == "A=mine\nA=\n"
+
+
+def append_to(path: Path, *, expected: bytes) -> None:
+    with file_transaction() as files:
+        files.append(path, ("A=",), expected=expected)
+
+
 def test_appended_lines_are_undone(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("a")
 

@@ -176,6 +176,24 @@ def test_a_volume_that_compose_split_already_is_found_with_its_empty_variable() 
     assert "because DATA is not set" in error.sentence
 
 
+def test_a_volume_with_options_is_found_and_no_other_empty_variable_is_blamed() -> None:
+    said = "invalid spec: :/data:ro,z: empty section between colons\n"
+    model = {"services": {"db": {"volumes": [{"source": "${DATA}", "target": "/data"}]}}}
+    assert "because DATA is not set" in explain(said, known(model)).sentence
+    warnings = "".join(
+        f'level=warning msg="The \\"{name}\\" variable is not set."\n' for name in "AB"
+    )
+    assert explain(warnings + said, known({})).hint == "write volumes as SOURCE:TARGET[:ro]"
+
+
+def test_files_that_include_each_other_are_told() -> None:
+    error = explain(
+        "include cycle detected:\n/c.yml\n include /d.yml\n include /c.yml\n", known({})
+    )
+    assert error.sentence == "/c.yml: include: it includes itself, over other files"
+    assert error.hint == "remove one `include`"
+
+
 def test_a_project_name_that_is_wrong_is_told_with_the_place_of_its_variable() -> None:
     said = 'invalid project name "My Shop": must consist only of lowercase letters\n'
     error = explain(said, known({}, COMPOSE_PROJECT_NAME="My Shop"))

@@ -92,14 +92,14 @@ def _reached(stack: Stack, apps: Collection[str], outsiders: Collection[str]) ->
     waiting = list(apps)
     while waiting:
         name = waiting.pop()
-        for other in _uses(stack, name):
+        for other in uses(stack, name):
             if other not in reached and other not in outsiders:
                 reached.add(other)
                 waiting.append(other)
     return reached
 
 
-def _uses(stack: Stack, name: str) -> set[str]:
+def uses(stack: Stack, name: str) -> set[str]:
     """Return the services on which one depends, or whose names are in its variables."""
     service = stack.services.get(name)
     if service is None:
@@ -118,7 +118,7 @@ def names_host(service: Service, host: str) -> bool:
 
 
 def _users(stack: Stack, name: str) -> set[str]:
-    return {other for other in stack.services if name in _uses(stack, other)}
+    return {other for other in stack.services if name in uses(stack, other)}
 
 
 def _ports_for_the_host(stack: Stack, name: str, apps: Collection[str]) -> tuple[int, ...]:
@@ -132,7 +132,7 @@ def _ports_for_the_host(stack: Stack, name: str, apps: Collection[str]) -> tuple
                 ports.update(_named_ports(text, service.container_name) or ())
     if kind := kind_of(service):
         ports.add(kind.port)
-    elif not ports and any(name in _uses(stack, app) for app in apps):
+    elif not ports and any(name in uses(stack, app) for app in apps):
         entries = (*service.ports, *service.exposed)
         ports.update(entry.target for entry in entries if entry.protocol == "tcp")
     return tuple(sorted(ports))

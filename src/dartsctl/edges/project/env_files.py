@@ -96,9 +96,11 @@ def example_of(path: Path) -> Path | None:
     return None
 
 
-def require_text(path: Path) -> None:
-    """Raise UsageError for what is not a readable text file."""
-    _text(path)
+def readable_bytes(path: Path) -> bytes:
+    """Return the content of an env file. Raises UsageError for what is not a readable text file."""
+    data = _bytes(path)
+    _decoded(data, path)
+    return data
 
 
 def shown_values(paths: Sequence[Path], folders: Sequence[Path] = ()) -> dict[str, str]:
@@ -209,19 +211,22 @@ def _line_of(binding: Binding) -> int:
 
 
 def _text(path: Path) -> str:
+    return _decoded(_bytes(path), path)
+
+
+def _bytes(path: Path) -> bytes:
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not an env file", hint=Advice("name the file in it"))
     if bounded_file.is_null_device(path):
-        return ""
+        return b""
     try:
-        data = bounded_file.read_bytes(path)
+        return bounded_file.read_bytes(path)
     except FileNotFoundError:
         raise UsageError(
             f"no such env file: {path}", hint=shell_command("ls", "-la", path.parent)
         ) from None
     except OSError as error:
         raise _unreadable(path, error) from error
-    return _decoded(data, path)
 
 
 def _unreadable(path: Path, error: OSError) -> UsageError:

@@ -73,10 +73,11 @@ class FileTransaction:
             with open_folder(path.parent, make=PUBLIC_FOLDER) as folder:
                 self._created.append((path, folder.add(path.name, text.encode(), mode=mode)))
 
-    def append(self, path: Path, lines: tuple[str, ...]) -> None:
+    def append(self, path: Path, lines: tuple[str, ...], *, expected: bytes | None = None) -> None:
         """Append lines to a text file, with its kind of line ends; create it where it is missing.
 
-        A link of a trusted user stays a link.
+        A link of a trusted user stays a link. Raises DartsctlError where the file has other content
+        than `expected`: it may have the same variable by now.
         """
         self.check_interrupt()
         if not os.path.lexists(path):
@@ -86,6 +87,8 @@ class FileTransaction:
             folder, name = locate(path)
             with folder:
                 old = _read(folder, name)
+                if expected is not None:
+                    _require_unchanged(path, old, expected)
                 end = b"\r\n" if b"\r\n" in old else b"\n"
                 new = old
                 if old and not old.endswith(b"\n"):
@@ -102,11 +105,7 @@ class FileTransaction:
         with _as_dartsctl_errors(path):
             folder, name = locate(path)
             with folder:
-                now = _read(folder, name)
-                if now != old:
-                    raise DartsctlError(
-                        f"{path} was changed meanwhile; nothing was written", hint="dartsctl init"
-                    )
+                _require_unchanged(path, _read(folder, name), old)
                 self._change(folder, name, old, text.encode())
 
     def interrupt(self, _number: int = 0, _frame: object = None) -> None:
@@ -182,6 +181,13 @@ def _as_dartsctl_errors(path: Path) -> Iterator[None]:
             f"cannot write {path}: {error.strerror}; nothing was written",
             hint=shell_command("ls", "-ld", path.parent),
         ) from error
+
+
+def _require_unchanged(path: Path, now: bytes, old: bytes) -> None:
+    if now != old:
+        raise DartsctlError(
+            f"{path} was changed meanwhile; nothing was written", hint="dartsctl init"
+        )
 
 
 def _read(folder: Folder, name: str) -> bytes:

@@ -228,6 +228,10 @@ _READERS: tuple[tuple[re.Pattern[str], Reader], ...] = tuple(
             simple("it extends itself, over other services", "remove one `extends`", key="extends"),
         ),
         (
+            r"^include cycle detected:\s+(?P<file>[^\n]+)",
+            files.include_cycle,
+        ),
+        (
             r"^(?P<path>\S+) conflicts with imported resource",
             simple("an included file defines it too", "rename one of them, or extend it"),
         ),

@@ -22,6 +22,11 @@ def file_missing(said: Said) -> Problem:
     return Problem(replace(owner, key=key), f"no such file: {path}", f"check the path {path}")
 
 
+def include_cycle(said: Said) -> Problem:
+    place = Place(file=said["file"].strip(), key="include")
+    return Problem(place, "it includes itself, over other files", "remove one `include`")
+
+
 def env_file_missing(said: Said) -> Problem:
     path, kind = said["path"], said["kind"].replace(" ", "_")
     owner = _who_names(path, (kind,), said.sources)

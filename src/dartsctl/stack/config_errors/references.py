@@ -114,7 +114,10 @@ def health_test(said: Said) -> Problem:
 
 
 def _volume_texts(place: Place, sources: Sources) -> Iterator[str]:
-    """Yield a service's volumes in the short form, which Compose's model may not keep."""
+    """Yield a service's volumes in the short form, which Compose's model may not keep.
+
+    Of a split entry the options are left out.
+    """
     yield from texts_at(place, sources)
     entries = sources.services.get(place.name, {}).get(place.key)
     for entry in entries if isinstance(entries, list) else ():
@@ -127,12 +130,15 @@ def volume_spec(said: Said) -> Problem:
     for name in said.sources.services:
         place = Place("service", name, "volumes")
         for raw in _volume_texts(place, said.sources):
-            if interpolation.expand(raw, said.sources.values) == spec:
+            expanded = interpolation.expand(raw, said.sources.values)
+            if spec == expanded or spec.startswith(f"{expanded}:"):
                 text = not_a("", "a source before the colon", raw, place, said.sources)
                 place = replace(place, raw=raw)
                 advice = advice_for(raw, said.sources, "write volumes as SOURCE:TARGET[:ro]")
                 return Problem(place, text, advice)
-    advice = "".join(SET_IT.format(name, said.sources.env_file) for name in said.empty[:1])
+    advice = ""
+    if len(said.empty) == 1:
+        advice = SET_IT.format(said.empty[0], said.sources.env_file)
     return Problem(
         Place(key="volumes"),
         f"{quoted(spec)}: {said['text'].strip()}",

@@ -232,7 +232,7 @@ def _with_override(project: Project, needs: _Needs, existing: StackFacts | None)
     change = Change("create", path, about, text)
     if existing:
         change = Change("edit", path, about, text, old=bounded_file.read_bytes(path))
-    is_ours = change.action == "create" or change.old.startswith(HEADER.encode())
+    is_ours = change.action == "create" or (change.old or b"").startswith(HEADER.encode())
     if not (is_ours and _is_enough(project, planned, needs.services)):
         return DevStack(Findings(tasks=(_task(project, needs),)), project, needs.services)
     findings = Findings(

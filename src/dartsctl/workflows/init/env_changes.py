@@ -118,12 +118,13 @@ def _appended(target: EnvTarget, project: Project) -> PlannedEnv:
     unfinished = tuple(_unfinished(target, own))
     if not text:
         return PlannedEnv(kept(target.path), decided, unfinished)
-    env_files.require_text(target.path)  # else its own values are unknown
+    old = env_files.readable_bytes(target.path)  # else its own values are unknown
     change = Change(
         action="append",
         path=target.path,
         about=_about(tuple(secrets)),
         text=text,
+        old=old,
         generated=tuple(secrets),
         to_fill_in=_required(decided),
         missing=_missing_of_example(target.path),

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from dartsctl.discovery.findings import Findings, FoundSetting
-from dartsctl.text.phrases import relative
+from dartsctl.config.conventional_names import bases_for
+from dartsctl.config.settings import PRODUCTION
+from dartsctl.discovery.dev_stack.needed_services import uses
+from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.discovery.service_roles import role_of
+from dartsctl.discovery.settings_text import setting_line
+from dartsctl.text.phrases import listed, relative
 
 if TYPE_CHECKING:
     from dartsctl.discovery.stack_facts import StackFacts
@@ -34,7 +39,37 @@ def find_stacks(project: Project, known: Iterable[FoundSetting]) -> Findings:
             notes.append(f"{name}: what these files need is not checked: {stack.error.message}")
     if not (project.stacks or chosen or project.bundled or project.settings.source):
         settings.append(FoundSetting("dev", "files", [], "no Compose file: the server alone"))
-    return Findings(tuple(notes), tuple(settings))
+    return Findings(tuple(notes), tuple(settings), tasks=_overlay_tasks(project))
+
+
+def _overlay_tasks(project: Project) -> tuple[Task, ...]:
+    """Return the task to merge production's file over dev's base, if it was written for that.
+
+    Compose reads it alone, but its services then lack what they use in the base.
+    """
+    dev, production = project.stacks.get("dev"), project.stacks.get(PRODUCTION)
+    if dev is None or production is None or len(production.files) != 1:
+        return ()
+    base, overlay = dev.files[0], production.files[0]
+    names = [relative(project.root, file) for file in (base, overlay)]
+    is_chosen = project.settings.environments[PRODUCTION].files is not None
+    if is_chosen or base == overlay or names[0] not in bases_for(names[1], names):
+        return ()
+    own = production.stack.services
+    lacking: dict[str, str] = {}
+    for name in own:
+        for other in sorted(uses(dev.stack, name) - own.keys()):
+            if role_of(dev.stack.services[other]) in ("database", "cache", "broker"):
+                lacking.setdefault(other, name)
+    if not lacking:
+        return ()
+    users = dict.fromkeys(lacking.values())
+    text = (
+        f"prod: {names[1]} alone has no {listed(tuple(lacking))}, used by {listed(tuple(users))} "
+        f"in {names[0]}; if it is meant to lie over that file"
+    )
+    line = setting_line(FoundSetting(PRODUCTION, "files", names))
+    return (Task(text, (f"[{PRODUCTION}]", line), is_required=False),)
 
 
 def _files(project: Project, stack: StackFacts) -> FoundSetting:
