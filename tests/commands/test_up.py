@@ -128,16 +128,16 @@ def test_only_the_named_service_and_what_it_needs_is_started(
     from live.stack import sleeper
 
     live.listen(live.ports[0])
-    live.compose(
+    live.compose(  # without ports only its services tell it from the stacks of other tests
         {
-            "web": sleeper(depends_on=["db"]),
-            "db": sleeper(),
+            "named": sleeper(depends_on=["needed"]),
+            "needed": sleeper(),
             "other": sleeper(f"{live.ports[0]}:80"),
         }
     )
     live.settings()
-    assert live.run("prod", "up", "web").code == 0
-    assert list(live.containers()) == [f"{live.project}-db-1", f"{live.project}-web-1"]
+    assert live.run("prod", "up", "named").code == 0
+    assert list(live.containers()) == [f"{live.project}-named-1", f"{live.project}-needed-1"]
 
 
 def test_scale_build_and_profile_reach_compose(live: LiveStack) -> None:

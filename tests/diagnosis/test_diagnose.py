@@ -66,6 +66,15 @@ def test_a_one_shot_that_has_done_its_work_is_no_finding() -> None:
     ) == [(Cause.APP_EXITED, "migrate")]
 
 
+def test_a_database_that_was_stopped_ends_with_0_and_is_missed() -> None:
+    """edge-cases.md#74."""
+    db = down("db", 0, wanted=(), restart_policy="no", health="unhealthy")
+    alone = service("db", db, published=())
+    assert causes(diagnose(facts(alone))) == [(Cause.APP_EXITED, "db")]
+    waiting = service("web", container("web"), waits_for_end_of=("db",))
+    assert diagnose(facts(alone, waiting)).healthy, "it was a one-shot with a health check"
+
+
 def test_a_service_scaled_to_zero_is_not_missed() -> None:
     assert diagnose(facts(service("off", replicas=0))).healthy
 

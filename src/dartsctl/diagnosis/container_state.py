@@ -64,14 +64,19 @@ def is_failing(service: ServiceFacts, facts: Facts) -> bool:
 def is_needed(service: ServiceFacts, facts: Facts) -> bool:
     """Whether a service must run all the time; others are one-shots (edge-cases.md#74).
 
-    Such a service is the proxy, an upstream, has published ports, or is always restarted.
+    Such a service is the proxy, an upstream, has published ports, is always restarted, or has a
+    health check, unless others wait for its end.
     """
     if service.published or (facts.proxy and facts.proxy.service == service.name):
         return True
     if facts.upstreams_of(service.name):
         return True
     policies = {container.restart_policy for container in service.containers}
-    return not policies.isdisjoint({"always", "unless-stopped"})
+    if not policies.isdisjoint({"always", "unless-stopped"}):
+        return True
+    if any(service.name in other.waits_for_end_of for other in facts.services.values()):
+        return False
+    return any(container.health for container in service.containers)
 
 
 def dependencies(service: ServiceFacts, facts: Facts) -> tuple[str, ...]:
