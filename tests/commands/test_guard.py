@@ -369,11 +369,12 @@ def test_no_port_is_removed_while_the_production_stack_is_unreadable(
     shop: Checkout,
 ) -> None:
     guards.install(shop.site, {shop.production + 1: "web"})
-    (shop.folder / "compose.prod.yml").write_text("services: {}\n")
+    needs_variable = "services: {web: {image: '${WEB_IMAGE:?}'}}\n"
+    (shop.folder / "compose.prod.yml").write_text(needs_variable)
     done = shop.dartsctl("guard", "install")
     ports = f"{shop.production}, {shop.production + 1}"
     assert done.stdout == f"the guard in {shop.venv} refuses production ports {ports}\n"
-    problem = "production's env file is missing"
+    problem = f"Compose cannot read {shop.folder}/compose.prod.yml:1"
     assert f"cannot read the published ports of the production stack: {problem}" in done.stderr
     assert states(shop.document("guard", "status"))[".venv"] == (".venv", True, True, True)
     assert shop.dartsctl("guard", "remove").returncode == 0
