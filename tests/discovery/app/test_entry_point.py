@@ -322,6 +322,10 @@ SHOP = {"app.py": FLASK, "server.py": FLASK + MAIN + "app.run()", "main.py": FAS
                 "{host}:{port}",
             ),
         ),
+        (
+            "gunicorn -k gevent -w $WORKERS --log-level=${LEVEL} app:app",
+            ("{python}", "-m", "gunicorn", "-k", "gevent", "app:app", "-b", "{host}:{port}"),
+        ),
         ("uwsgi --http :5000 --module app:app --processes 4", (*FLASK_RUN, "app:app", "run")),
         ("uwsgi --socket :5000 --wsgi-file app.py --callable app", (*FLASK_RUN, "app:app", "run")),
         ("waitress-serve --port=8080 app:app", (*FLASK_RUN, "app:app", "run")),

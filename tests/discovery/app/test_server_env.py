@@ -59,6 +59,7 @@ def templates(
     ("name", "written", "template"),
     [
         ("RABBITMQ_HOST", "rabbitmq", "{rabbitmq.host}"),
+        ("RABBITMQ_SERVICE", "rabbitmq", "{rabbitmq.host}"),
         ("BROKER", "rabbitmq:5672", "{rabbitmq.host}:{rabbitmq.port:5672}"),
         ("RABBITMQ_HOST", "${RABBITMQ_HOST:-rabbitmq}", "{rabbitmq.host}"),
         (

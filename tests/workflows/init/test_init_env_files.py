@@ -76,3 +76,24 @@ def test_a_folder_of_env_files_is_no_env_file(project: Project) -> None:
     stack = replace(project.stacks[PRODUCTION], name="dev")
     dev = Project(project.request, {"dev": stack}, bundled=False, deps=project.deps)
     assert find_env_files(dev).changes == ()
+
+
+def test_a_new_password_reaches_the_urls_of_the_other_new_env_files(project: Project) -> None:
+    root = project.root
+    examples = {
+        "db.env.example": "POSTGRES_USER=shop\nPOSTGRES_PASSWORD=shop\n",
+        "web.env.example": "DB_URL=postgresql://shop:shop@db/shop\nOTHER=redis://a:shop@cache\n",
+    }
+    for name, text in examples.items():
+        (root / name).write_text(text)
+    services = project.stacks[PRODUCTION].model["services"]
+    services["db"].pop("environment")
+    services["db"]["env_file"] = [{"path": str(root / "db.env")}]
+    services["web"]["env_file"] = [{"path": str(root / "web.env")}]
+    changes = {change.path.name: change for change in find_env_files(project).changes}
+    password = changes["db.env"].text.split("POSTGRES_PASSWORD=")[1].strip()
+    assert password != "shop"
+    assert changes["web.env"].text == (
+        f"DB_URL=postgresql://shop:{password}@db/shop\nOTHER=redis://a:shop@cache\n"
+    )
+    assert changes["web.env"].generated == ("DB_URL",)

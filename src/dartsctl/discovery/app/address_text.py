@@ -17,7 +17,9 @@ _ADDRESS = re.compile(
         (?=$|[/,;?\s&])""",
     re.VERBOSE,
 )
-HOST_NAME = re.compile(r"(?i)(?:(.*)_)?(?:host|hostname|server|servers|addr|address|broker)s?")
+HOST_NAME = re.compile(
+    r"(?i)(?:(.*)_)?(?:host|hostname|server|servers|addr|address|broker|service)s?"
+)
 CALLBACK = re.compile(r"(?i)redirect|callback|logout|(public|base|site|app|external|own)_ur[li]")
 SCHEME = re.compile(r"^(?:jdbc:)?([a-zA-Z][\w.-]*)(?:\+\w+)?://")
 

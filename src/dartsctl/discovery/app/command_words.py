@@ -92,7 +92,10 @@ def _joined_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def without_address(words: Iterable[str], flags: Sequence[str]) -> tuple[str, ...]:
-    """Return the words without these flags and their values: `-p 80`, `-p80`, `--port=80`."""
+    """Return the words without these flags and their values: `-p 80`, `-p80`, `--port=80`.
+
+    An option with a shell's variable is left out too: no shell fills in `--workers $WORKERS`.
+    """
     kept: list[str] = []
     remaining = iter(words)
     for word in remaining:
@@ -100,6 +103,9 @@ def without_address(words: Iterable[str], flags: Sequence[str]) -> tuple[str, ..
         if name in flags:
             if not equals:
                 next(remaining, "")
+        elif "$" in word:
+            if kept and kept[-1].startswith("-") and "=" not in kept[-1] and not equals:
+                kept.pop()
         elif not any(_is_joined(word, flag) for flag in flags):
             kept.append(word)
     return tuple(kept)

@@ -7,7 +7,7 @@ a wrong random value would look like a right one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -185,6 +185,13 @@ def urls_with(
             if login.password == question.defaults.get(secret.name):
                 urls[name] = secret.name
     return urls
+
+
+def is_login(url: str, hosts: Collection[str], password: str) -> bool:
+    """Return whether a URL connects to one of these hosts with this password."""
+    login, host = userinfo(url), _HOST.match(url)
+    is_there = host is not None and host[1] in hosts
+    return is_there and login is not None and login.password == password
 
 
 def with_password(url: str, password: str) -> str:

@@ -28,6 +28,7 @@ from dartsctl.workflows.init.env_tasks import (
 )
 from dartsctl.workflows.init.read_project import new_env_file
 from dartsctl.workflows.init.secret_files import find_secret_files
+from dartsctl.workflows.init.shared_passwords import Planned, with_shared_passwords
 
 if TYPE_CHECKING:
     from dartsctl.discovery.templates import Change
@@ -55,10 +56,12 @@ def find_env_files(
     findings = Findings()
     if PRODUCTION in known:
         findings += find_secret_files(project, known[PRODUCTION])
+    all_planned: list[Planned] = []
     for target in _env_targets(project, lines, known):
-        planned = env_change(target, project)
-        if planned is None:
-            continue
+        own = env_change(target, project)
+        if own is not None:
+            all_planned.append((target, own))
+    for target, planned in with_shared_passwords(all_planned):
         findings += Findings(changes=(planned.change,))
         findings += env_tasks(target, planned.decided, project)
         findings += empty_tasks(target, planned.change, project)
