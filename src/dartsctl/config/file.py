@@ -173,9 +173,7 @@ def _read(path: Path) -> bytes | None:
     except OSError as error:
         if isinstance(error, PermissionError) and not os.access(path.parent, os.X_OK):
             return None  # the folder cannot be searched: nothing in it is meant for this user
-        raise UsageError(
-            f"cannot read {path}: {error.strerror}", hint=shell_command("ls", "-l", path)
-        ) from error
+        raise bounded_file.unreadable(path, error) from error
 
 
 def _text(path: Path, data: bytes) -> str:

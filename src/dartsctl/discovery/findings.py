@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.settings_text import FoundSetting
@@ -11,17 +10,7 @@ from dartsctl.discovery.settings_text import FoundSetting
 if TYPE_CHECKING:
     from dartsctl.discovery.templates import Change
 
-__all__ = ["EnvLine", "Findings", "FoundSetting", "Task"]
-
-
-@dataclass(frozen=True, slots=True)
-class EnvLine:
-    """A variable that an env file needs. `why` becomes a comment above it."""
-
-    file: Path
-    name: str
-    value: str
-    why: str = ""
+__all__ = ["Findings", "FoundSetting", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +32,6 @@ class Findings:
 
     notes: tuple[str, ...] = ()
     settings: tuple[FoundSetting, ...] = ()
-    env_lines: tuple[EnvLine, ...] = ()
     changes: tuple[Change, ...] = ()
     tasks: tuple[Task, ...] = ()
 
@@ -51,7 +39,6 @@ class Findings:
         return Findings(
             notes=self.notes + other.notes,
             settings=self.settings + other.settings,
-            env_lines=self.env_lines + other.env_lines,
             changes=self.changes + other.changes,
             tasks=self.tasks + other.tasks,
         )

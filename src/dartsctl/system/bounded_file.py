@@ -7,6 +7,9 @@ import os
 import stat
 from pathlib import Path
 
+from dartsctl.errors import UsageError
+from dartsctl.text.phrases import shell_command
+
 TEXT_LIMIT = 1 << 20
 """Bytes of a settings file, an env file or a certificate."""
 COMPOSE_LIMIT = 16 << 20
@@ -50,6 +53,11 @@ def readable_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
         return read_text(path, limit=limit)
     except OSError:
         return ""
+
+
+def unreadable(path: Path, error: OSError) -> UsageError:
+    """Return the error for a file of the user's that cannot be read."""
+    return UsageError(f"cannot read {path}: {error.strerror}", hint=shell_command("ls", "-l", path))
 
 
 def check(path: Path, *, limit: int) -> None:

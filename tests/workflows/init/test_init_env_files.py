@@ -75,7 +75,7 @@ def test_a_folder_of_env_files_is_no_env_file(project: Project) -> None:
     (project.root / ".env").mkdir()
     stack = replace(project.stacks[PRODUCTION], name="dev")
     dev = Project(project.request, {"dev": stack}, bundled=False, deps=project.deps)
-    assert find_env_files(dev).changes == ()
+    assert find_env_files(dev, {}).changes == ()
 
 
 def test_a_new_password_reaches_the_urls_of_the_other_new_env_files(project: Project) -> None:
@@ -90,7 +90,7 @@ def test_a_new_password_reaches_the_urls_of_the_other_new_env_files(project: Pro
     services["db"].pop("environment")
     services["db"]["env_file"] = [{"path": str(root / "db.env")}]
     services["web"]["env_file"] = [{"path": str(root / "web.env")}]
-    changes = {change.path.name: change for change in find_env_files(project).changes}
+    changes = {change.path.name: change for change in find_env_files(project, {}).changes}
     password = changes["db.env"].text.split("POSTGRES_PASSWORD=")[1].strip()
     assert password != "shop"
     assert changes["web.env"].text == (

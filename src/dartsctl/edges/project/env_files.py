@@ -131,7 +131,7 @@ def text_of(path: Path) -> str:
         with folder:
             data = folder.read(name, limit=bounded_file.TEXT_LIMIT, owners=EVERYBODY)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise bounded_file.unreadable(path, error) from error
     return _decoded(data, path)
 
 
@@ -226,11 +226,7 @@ def _bytes(path: Path) -> bytes:
             f"no such env file: {path}", hint=shell_command("ls", "-la", path.parent)
         ) from None
     except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot read {path}: {error.strerror}", hint=shell_command("ls", "-l", path))
+        raise bounded_file.unreadable(path, error) from error
 
 
 def _decoded(data: bytes, path: Path) -> str:

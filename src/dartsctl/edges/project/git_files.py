@@ -7,9 +7,8 @@ from pathlib import Path
 
 from dartsctl import spawn
 from dartsctl.discovery import templates
-from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.errors import DartsctlError
 from dartsctl.system import bounded_file
-from dartsctl.text.phrases import shell_command
 
 _DEADLINE = 5.0  # seconds
 _KEYS = ("*.key", "*.pem", "*_rsa", "*_ed25519")
@@ -75,6 +74,4 @@ def _text_of(file: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise UsageError(
-            f"cannot read {file}: {error.strerror}", hint=shell_command("ls", "-l", file)
-        ) from error
+        raise bounded_file.unreadable(file, error) from error

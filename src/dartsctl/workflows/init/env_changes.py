@@ -27,7 +27,6 @@ from dartsctl.workflows.init.existing_data import UNKNOWN, existing_data
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import EnvValue
-    from dartsctl.discovery.findings import EnvLine
     from dartsctl.workflows.init.project import Project
 
 
@@ -47,7 +46,6 @@ class EnvTarget:
     takes_variables: bool = False
     read_by: list[EnvFacts] = field(default_factory=list)
     beside: list[Path] = field(default_factory=list)
-    lines: list[EnvLine] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,6 @@ def _new(target: EnvTarget, project: Project) -> PlannedEnv | None:
     text = env_text.new_text(
         target.path.name, decided, secrets, defaults=not project.request.minimal
     )
-    text += _lines_text(target.lines)
     change = env_file(target.path, text, tuple(secrets), to_fill_in=_required(decided))
     return PlannedEnv(change, decided)
 
@@ -97,7 +94,7 @@ def is_unwritten(path: Path) -> bool:
 
 def _is_needed(target: EnvTarget, decided: Sequence[Choice], project: Project) -> bool:
     """Whether a new file is of use: it sets something, or production's variables can be seen."""
-    if target.services or target.lines or env_choices.needed(decided):
+    if target.services or env_choices.needed(decided):
         return True
     return target.production and bool(decided) and not project.request.minimal
 
@@ -114,7 +111,6 @@ def _appended(target: EnvTarget, project: Project) -> PlannedEnv:
     absent = [choice for choice in decided if choice.name not in own]
     secrets = _new_secrets(absent)
     text = "".join(f"{line}\n" for line in env_text.needed_lines(absent, secrets))
-    text += _lines_text([line for line in target.lines if line.name not in own])
     unfinished = tuple(_unfinished(target, own))
     if not text:
         return PlannedEnv(kept(target.path), decided, unfinished)
@@ -180,7 +176,6 @@ def _from_example(target: EnvTarget, example: Path, project: Project) -> Planned
         text += "\n"
     others = [choice for choice in decided if choice.name not in shown]
     text += "".join(f"{line}\n" for line in env_text.needed_lines(others, secrets))
-    text += _lines_text(target.lines)
     unfinished = [name for name in templates.left_to_fill_in(kept) if name not in renewed]
     left = tuple(dict.fromkeys([*unfinished, *_required(decided)]))
     change = env_file(target.path, text, tuple(new), source=f"from {example.name}", to_fill_in=left)
@@ -282,16 +277,6 @@ def _new_secrets(decided: Sequence[Choice]) -> dict[str, str]:
 
 def _required(decided: Sequence[Choice]) -> tuple[str, ...]:
     return tuple(choice.name for choice in decided if choice.is_open)
-
-
-def _lines_text(lines: Sequence[EnvLine]) -> str:
-    """Return the lines that the other parts of `init` need."""
-    text = ""
-    for line in lines:
-        if line.why:
-            text += f"# {line.why}\n"
-        text += f"{env_text.env_line(line.name, line.value)}\n"
-    return text
 
 
 def env_file(

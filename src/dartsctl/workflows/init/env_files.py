@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.conventional_files import ENV_FILES
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery import templates
-from dartsctl.discovery.findings import EnvLine, Findings
+from dartsctl.discovery.findings import Findings
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.files import template
 from dartsctl.workflows.init.env_changes import (
@@ -36,13 +36,10 @@ if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project
 
 
-def find_env_files(
-    project: Project, lines: Sequence[EnvLine] = (), known: Mapping[str, EnvFacts] | None = None
-) -> Findings:
+def find_env_files(project: Project, known: Mapping[str, EnvFacts]) -> Findings:
     """Return the env files of every environment: those to write, and those that are kept.
 
-    `lines` are variables that the other parts of `init` need in them. `known`: the facts of
-    environments, as far as they were read already.
+    `known`: the facts of environments, as far as they were read already.
     """
     if project.bundled:
         findings = Findings()
@@ -50,14 +47,14 @@ def find_env_files(
             findings += Findings(changes=(change,))
             findings += unfinished_tasks(change.to_fill_in, change.path, project)
         return findings
-    known = dict(known or {})
+    known = dict(known)
     for name in project.environments:
         known.setdefault(name, read_env_facts(project, name))
     findings = Findings()
     if PRODUCTION in known:
         findings += find_secret_files(project, known[PRODUCTION])
     all_planned: list[Planned] = []
-    for target in _env_targets(project, lines, known):
+    for target in _env_targets(project, known):
         own = env_change(target, project)
         if own is not None:
             all_planned.append((target, own))
@@ -70,9 +67,7 @@ def find_env_files(
     return findings
 
 
-def _env_targets(
-    project: Project, lines: Sequence[EnvLine], known: Mapping[str, EnvFacts]
-) -> tuple[EnvTarget, ...]:
+def _env_targets(project: Project, known: Mapping[str, EnvFacts]) -> tuple[EnvTarget, ...]:
     """Return the env files in use, and those that the Compose files name and that are missing."""
     targets: dict[Path, EnvTarget] = {}
     for name in project.environments:
@@ -96,9 +91,6 @@ def _env_targets(
                 if not target.read_by:
                     target.production = name == PRODUCTION
                     target.read_by.append(facts)
-    for line in lines:
-        target = targets.setdefault(line.file, EnvTarget(line.file))
-        target.lines.append(line)
     return tuple(targets.values())
 
 

@@ -85,8 +85,7 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
     findings += find_stacks(project, findings.settings)
     findings += find_production_ports(project) + find_wait_timeouts(project)
     findings += server
-    # a finder of settings: `findings += find_xxx(project)`, here
-    env = find_env_files(project, findings.env_lines, literals.facts)
+    env = find_env_files(project, literals.facts)
     findings += env + _find_private(project, env)
     settings = merged(findings.settings)
     findings = plan_settings(project, settings) + findings

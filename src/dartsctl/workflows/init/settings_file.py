@@ -17,7 +17,6 @@ from dartsctl.discovery.templates import Change
 from dartsctl.edges.project.files import template
 from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.system import bounded_file
-from dartsctl.text.phrases import shell_command
 
 if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project
@@ -152,9 +151,7 @@ def _read(path: Path) -> _Written:
     try:
         data = bounded_file.read_bytes(path)
     except OSError as error:
-        raise UsageError(
-            f"cannot read {path}: {error.strerror}", hint=shell_command("ls", "-l", path)
-        ) from error
+        raise bounded_file.unreadable(path, error) from error
     text = data.decode()
     values: object = _parsed(text)
     prefix: Key = ()
