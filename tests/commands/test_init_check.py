@@ -207,6 +207,7 @@ services:
     env_file: [.env, worker.env]
     ports: ["${PORT}:${PORT}"]
     volumes: ["${UPLOADS}:/data"]
+    environment: {COLOR: "${COLOR}"}
 """
 
 
@@ -227,3 +228,9 @@ def test_files_that_only_the_example_completes_are_read_with_it(
     assert read_files(tmp_path) == written
     (tmp_path / "worker.env").write_text("QUEUE=mail\n")
     assert "worker.env" not in run_here(None, "init").err
+    (tmp_path / ".env").write_text("UPLOADS=./uploads\n")
+    said = run_here(None, "init")  # `check` says what is missing
+    assert "dev check: Compose cannot read " in said.err
+    assert "because PORT is not set" in said.err
+    assert "found: dev: nothing sets COLOR, which Compose leaves empty" in said.err
+    assert run_here(None, "init", "--check").code == 1

@@ -59,12 +59,13 @@ def init(request: InitRequest, *, deps: Deps) -> ExitCode:
 
 
 def _check(request: InitRequest, planned: InitPlan, deps: Deps) -> ExitCode:
-    """Say what is missing, and with nothing to write also whether production would be refused."""
+    """Say what is missing, and with nothing to write also what the checks refuse or cannot read."""
     screen = deps.screen
     seen: tuple[Verdict, ...] = ()
     if not planned.new:
         seen = _verdicts(request, planned, deps)
-    refused = [verdict for verdict in seen if verdict.code in (ExitCode.REFUSED, ExitCode.USAGE)]
+    unfit = (ExitCode.FAILED, ExitCode.REFUSED, ExitCode.USAGE)
+    refused = [verdict for verdict in seen if verdict.code in unfit]
     code = ExitCode.OK
     if planned.is_incomplete or refused:
         code = ExitCode.FAILED

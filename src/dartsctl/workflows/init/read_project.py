@@ -135,12 +135,15 @@ def stack_facts(request: InitRequest, name: str, files: tuple[Path, ...], deps: 
         compose = deps.compose_on(environment)
         variables = {variable.name: variable for variable in compose.variables()}
         given = _names_in(paths) | deps.environ.keys()
-        shown = _example_values(request, name, files, given) if not paths else {}
+        shown = _example_values(request, name, files, given)
         required = {name for name, variable in variables.items() if variable.is_required}
-        unset = frozenset(required - given - shown.keys())
-        values = shown | dict.fromkeys(unset, PLACEHOLDER)
+        values: dict[str, str] = {}
+        if not paths:
+            values = shown
+        unset = frozenset(required - given - values.keys())
+        values = values | dict.fromkeys(unset, PLACEHOLDER)
         try:
-            resolved = _resolve(environment, compose, values, deps)
+            resolved = _resolve_with(environment, compose, values, shown, deps)
         except MissingVariable as error:
             if error.name in values:
                 raise
@@ -149,11 +152,30 @@ def stack_facts(request: InitRequest, name: str, files: tuple[Path, ...], deps: 
             unset |= {error.name}
             environment = replace(environment, project=request.settings.environments[name].project)
             values = values | {error.name: PLACEHOLDER}
-            resolved = _resolve(environment, deps.compose_on(environment), values, deps)
+            compose = deps.compose_on(environment)
+            resolved = _resolve_with(environment, compose, values, shown, deps)
         stack = read_stack(resolved.model, unset_variables=resolved.unset_variables)
     except (DockerUnavailable, TimedOut) as error:
         return StackFacts(name, files, own, paths, error=error)
     return StackFacts(name, files, own, paths, variables, unset, resolved.model, stack)
+
+
+def _resolve_with(
+    environment: Environment,
+    compose: Compose,
+    placeholders: Mapping[str, str],
+    shown: Mapping[str, str],
+    deps: Deps,
+) -> Resolved:
+    """Return the model, with the values of the example only where it cannot be had without them."""
+    try:
+        return _resolve(environment, compose, placeholders, deps)
+    except (DockerUnavailable, TimedOut, MissingVariable):
+        raise
+    except DartsctlError:
+        if shown.keys() <= placeholders.keys():
+            raise
+    return _resolve(environment, compose, {**shown, **placeholders}, deps)
 
 
 def _resolve(
@@ -208,8 +230,15 @@ def new_env_file(settings: Settings, name: str, files: Sequence[Path]) -> Path:
 def _example_values(
     request: InitRequest, name: str, files: Sequence[Path], given: Collection[str]
 ) -> dict[str, str]:
-    """Return the values of the example from which `init` makes the env file that is missing."""
-    example = env_files.example_of(new_env_file(request.settings, name, files))
+    """Return the values of the example from which `init` makes the env file that is missing.
+
+    Without one of its own, production is read with the values of the common example.
+    """
+    settings = request.settings
+    example: Path | None = None
+    for environment in (name, "dev"):
+        path = new_env_file(settings, environment, files)
+        example = example or env_files.example_of(path)
     values: dict[str, str] = {}
     if example:
         for variable, entry in env_files.readable_values(example).items():

@@ -35,6 +35,8 @@ def find_stacks(project: Project, known: Iterable[FoundSetting]) -> Findings:
             note += f", profile {', '.join(stack.profiles)}"
             settings.append(_profiles(stack, setting))
         notes.append(note)
+        if names := sorted(stack.stack.unset_variables):
+            notes.append(f"{name}: nothing sets {listed(names)}, which Compose leaves empty")
         if stack.error:
             notes.append(f"{name}: what these files need is not checked: {stack.error.message}")
     if not (project.stacks or chosen or project.bundled or project.settings.source):
