@@ -167,7 +167,7 @@ def _resolve_with(
     shown: Mapping[str, str],
     deps: Deps,
 ) -> Resolved:
-    """Return the model, with the values of the example only where it cannot be had without them."""
+    """Return the model; with the values of the example where Compose gives none without them."""
     try:
         return _resolve(environment, compose, placeholders, deps)
     except (DockerUnavailable, TimedOut, MissingVariable):
