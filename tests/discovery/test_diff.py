@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dartsctl.discovery.changes import Change
 from dartsctl.discovery.diff import diff_lines
-from dartsctl.discovery.templates import Change
 
 
 def created(name: str, text: str, *generated: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from dartsctl.workflows.init.verdicts import Verdict, next_command, reloaded, ve
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dartsctl.discovery.templates import Change
+    from dartsctl.discovery.changes import Change
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.init.project import InitRequest

@@ -12,7 +12,7 @@ from dartsctl.text.masking import MASK
 from dartsctl.text.secret_names import password_in
 
 if TYPE_CHECKING:
-    from dartsctl.discovery.templates import Change
+    from dartsctl.discovery.changes import Change
 
 _CONTEXT = 1
 _VARIABLE = re.compile(

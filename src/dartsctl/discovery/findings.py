@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dartsctl.discovery.settings_text import FoundSetting
 
 if TYPE_CHECKING:
-    from dartsctl.discovery.templates import Change
+    from dartsctl.discovery.changes import Change
 
 __all__ = ["Findings", "FoundSetting", "Task"]
 

@@ -9,8 +9,8 @@ from dotenv import dotenv_values
 
 from dartsctl.discovery.secrets import env_text
 from dartsctl.discovery.secrets.env_choices import Choice, Wanted, choices, needed
+from dartsctl.discovery.secrets.new_secrets import new_secret
 from dartsctl.discovery.secrets.secret_owners import Owner, Place, SecretVariable
-from dartsctl.discovery.templates import new_secret
 
 
 def decided(

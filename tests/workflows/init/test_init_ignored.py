@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.settings import PRODUCTION, load
+from dartsctl.discovery.changes import Change
 from dartsctl.discovery.findings import Findings
 from dartsctl.discovery.stack_facts import StackFacts
-from dartsctl.discovery.templates import Change
 from dartsctl.workflows.init.build_contexts import find_docker_ignored
 from dartsctl.workflows.init.ignore_files import find_ignored
 from dartsctl.workflows.init.project import InitRequest, Project

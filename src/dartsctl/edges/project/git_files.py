@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dartsctl import spawn
-from dartsctl.discovery import templates
 from dartsctl.errors import DartsctlError
 from dartsctl.system import bounded_file
 
@@ -64,7 +64,7 @@ def not_ignored(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
     if result and result.code in (0, 1):
         ignored = set(result.stdout.splitlines())
         return tuple(path for path in paths if path not in ignored)
-    return templates.not_ignored(paths, _text_of(root / ".gitignore"))
+    return _unmatched(paths, _text_of(root / ".gitignore"))
 
 
 def _text_of(file: Path) -> str:
@@ -75,3 +75,18 @@ def _text_of(file: Path) -> str:
         return ""
     except OSError as error:
         raise bounded_file.unreadable(file, error) from error
+
+
+def _unmatched(paths: Iterable[str], gitignore: str) -> tuple[str, ...]:
+    """Return those of `paths` (relative, with /) that no line of a .gitignore matches.
+
+    Only for folders where git itself cannot be asked.
+    """
+    lines = [line.strip() for line in gitignore.splitlines() if not line.startswith(("#", "!"))]
+    patterns = [line.lstrip("/") for line in lines if line]
+    return tuple(path for path in paths if not _matches(path, patterns))
+
+
+def _matches(path: str, patterns: Iterable[str]) -> bool:
+    name = path.rpartition("/")[2]
+    return any(fnmatch.fnmatch(path, line) or fnmatch.fnmatch(name, line) for line in patterns)

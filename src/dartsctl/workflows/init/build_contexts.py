@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dartsctl.discovery.changes import Change
 from dartsctl.discovery.docker_ignore import excluded, kept_on_purpose, takes
 from dartsctl.discovery.dockerfile import copied_by
 from dartsctl.discovery.findings import Findings
-from dartsctl.discovery.templates import Change
 from dartsctl.edges.project.env_files import EXAMPLES
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import relative

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dartsctl.discovery.changes import Change
 from dartsctl.discovery.findings import Findings
-from dartsctl.discovery.templates import Change
 from dartsctl.edges.project.files import template, template_mode, template_names
 
 if TYPE_CHECKING:

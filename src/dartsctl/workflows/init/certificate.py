@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.certificates import SOON, day
 from dartsctl.config.settings import PRODUCTION
+from dartsctl.discovery.changes import PRIVATE, Change, NewPair
 from dartsctl.discovery.findings import Findings, Task
-from dartsctl.discovery.templates import PRIVATE, Change, NewPair
 from dartsctl.edges.project import certificate_files
 from dartsctl.edges.project.proxy_certificates import ProxyPair, proxy_pairs
 from dartsctl.errors import Advice, UsageError

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.app.app_service import possible_apps
+from dartsctl.discovery.changes import Change
 from dartsctl.discovery.dev_stack.dev_override import (
     HEADER,
     LOOPBACK,
@@ -32,7 +33,6 @@ from dartsctl.discovery.dev_stack.shared_with_production import (
 )
 from dartsctl.discovery.findings import Findings, FoundSetting, Task
 from dartsctl.discovery.stack_facts import StackFacts
-from dartsctl.discovery.templates import Change
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.secrets import is_placeholder
-from dartsctl.discovery import templates
-from dartsctl.discovery.secrets import env_choices, env_text
+from dartsctl.discovery.changes import PRIVATE, Change
+from dartsctl.discovery.secrets import env_choices, env_text, new_secrets
 from dartsctl.discovery.secrets.env_choices import Choice, Wanted
 from dartsctl.discovery.secrets.secret_owners import (
     SecretsQuestion,
@@ -18,7 +18,6 @@ from dartsctl.discovery.secrets.secret_owners import (
     urls_with,
     with_password,
 )
-from dartsctl.discovery.templates import PRIVATE, Change
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError
 from dartsctl.text.secret_names import is_secret_name
@@ -131,7 +130,7 @@ def _appended(target: EnvTarget, project: Project) -> PlannedEnv:
 def _unfinished(target: EnvTarget, own: Mapping[str, EnvValue]) -> Iterator[str]:
     """Yield the variables of an existing file whose values production refuses."""
     for name, entry in own.items():
-        is_refused = templates.must_change(name, entry.value, production=True)
+        is_refused = new_secrets.must_change(name, entry.value, production=True)
         if target.production and (is_refused or is_placeholder(entry.value, secret=False)):
             yield name
 
@@ -176,7 +175,7 @@ def _from_example(target: EnvTarget, example: Path, project: Project) -> Planned
         text += "\n"
     others = [choice for choice in decided if choice.name not in shown]
     text += "".join(f"{line}\n" for line in env_text.needed_lines(others, secrets))
-    unfinished = [name for name in templates.left_to_fill_in(kept) if name not in renewed]
+    unfinished = [name for name in new_secrets.left_to_fill_in(kept) if name not in renewed]
     left = tuple(dict.fromkeys([*unfinished, *_required(decided)]))
     change = env_file(target.path, text, tuple(new), source=f"from {example.name}", to_fill_in=left)
     return PlannedEnv(change, decided, tuple(unfinished))
@@ -201,7 +200,7 @@ def _renewable(target: EnvTarget, shown: Mapping[str, str]) -> list[Wanted]:
     renewable: list[Wanted] = []
     for name, value in shown.items():
         variable = variables.get(name, Wanted(name))
-        if templates.must_change(name, value, production=target.production):
+        if new_secrets.must_change(name, value, production=target.production):
             renewable.append(Wanted(name, value, is_required=True))
         elif not value and is_secret_name(name):
             renewable.append(variable)
@@ -272,7 +271,7 @@ def data_of(secret: SecretVariable, facts: EnvFacts, project: Project) -> str:
 
 
 def _new_secrets(decided: Sequence[Choice]) -> dict[str, str]:
-    return {name: templates.new_secret(name) for name in env_choices.names_of(decided, "new")}
+    return {name: new_secrets.new_secret(name) for name in env_choices.names_of(decided, "new")}
 
 
 def _required(decided: Sequence[Choice]) -> tuple[str, ...]:

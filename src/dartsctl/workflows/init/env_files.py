@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.conventional_files import ENV_FILES
 from dartsctl.config.settings import PRODUCTION
-from dartsctl.discovery import templates
+from dartsctl.discovery import bundled_texts
 from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.secrets import new_secrets
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.files import template
 from dartsctl.workflows.init.env_changes import (
@@ -31,7 +32,7 @@ from dartsctl.workflows.init.secret_files import find_secret_files
 from dartsctl.workflows.init.shared_passwords import Planned, with_shared_passwords
 
 if TYPE_CHECKING:
-    from dartsctl.discovery.templates import Change
+    from dartsctl.discovery.changes import Change
     from dartsctl.workflows.init.env_facts import EnvFacts
     from dartsctl.workflows.init.project import Project
 
@@ -117,10 +118,10 @@ def _bundled(project: Project) -> Iterator[Change]:
 def _from_template(project: Project, name: str, path: Path) -> Change:
     text = template(f"{ENV_FILES[name]}.example")
     if project.own_app:
-        text = templates.built_from_here(text)
+        text = bundled_texts.built_from_here(text)
     production = name == PRODUCTION
     text, generated = env_files.filled_in(
-        text, lambda variable, value: templates.renewed(variable, value, production=production)
+        text, lambda variable, value: new_secrets.renewed(variable, value, production=production)
     )
-    left = templates.left_to_fill_in(env_files.values_in(text))
+    left = new_secrets.left_to_fill_in(env_files.values_in(text))
     return env_file(path, text, generated, to_fill_in=left)

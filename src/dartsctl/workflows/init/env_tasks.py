@@ -17,8 +17,8 @@ from dartsctl.workflows.init.env_changes import EnvTarget, data_of, is_unwritten
 from dartsctl.workflows.init.existing_data import UNKNOWN
 
 if TYPE_CHECKING:
+    from dartsctl.discovery.changes import Change
     from dartsctl.discovery.secrets.env_choices import Choice
-    from dartsctl.discovery.templates import Change
     from dartsctl.workflows.init.project import Project
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dartsctl.discovery.changes import Change
 from dartsctl.discovery.findings import Findings, Task
-from dartsctl.discovery.templates import Change
 from dartsctl.edges.project import env_files, git_files
 from dartsctl.text.phrases import relative, shell_command
 from dartsctl.text.secret_names import is_secret_name

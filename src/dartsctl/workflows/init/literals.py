@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION
+from dartsctl.discovery.changes import Change
 from dartsctl.discovery.findings import Findings, FoundSetting, Task
 from dartsctl.discovery.secrets.image_secrets import initial_variables
 from dartsctl.discovery.secrets.secret_owners import Place
 from dartsctl.discovery.secrets.weak_literals import WeakLiteral, override_text, weak_literals
-from dartsctl.discovery.templates import Change
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.compose_places import ComposePlaces
 from dartsctl.stack.model import ComposeVariable

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.discovery.changes import PRIVATE
 from dartsctl.discovery.settings_text import merged
-from dartsctl.discovery.templates import PRIVATE
 from dartsctl.edges.project import env_files
 from dartsctl.errors import Advice, UsageError
 from dartsctl.workflows.init.build_contexts import find_docker_ignored
@@ -27,8 +27,8 @@ from dartsctl.workflows.init.settings_file import plan_settings
 from dartsctl.workflows.init.stack_settings import find_stacks
 
 if TYPE_CHECKING:
+    from dartsctl.discovery.changes import Change
     from dartsctl.discovery.findings import Findings, FoundSetting, Task
-    from dartsctl.discovery.templates import Change
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.init.project import InitRequest, Project
 

@@ -12,8 +12,8 @@ from dartsctl.discovery.diff import diff_lines
 from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
+    from dartsctl.discovery.changes import Change
     from dartsctl.discovery.findings import FoundSetting, Task
-    from dartsctl.discovery.templates import Change
     from dartsctl.workflows.init.plan import InitPlan
     from dartsctl.workflows.init.verdicts import Verdict
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.file import PYPROJECT, Key, dotted
 from dartsctl.config.settings import load
-from dartsctl.discovery import settings_text, templates
+from dartsctl.discovery import bundled_texts, settings_text
+from dartsctl.discovery.changes import Change
 from dartsctl.discovery.findings import Findings, FoundSetting, Task
-from dartsctl.discovery.templates import Change
 from dartsctl.edges.project.files import template
 from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.system import bounded_file
@@ -33,7 +33,7 @@ def plan_settings(project: Project, settings: Sequence[FoundSetting]) -> Finding
     path = project.root / "dartsctl.toml"
     if project.bundled:
         name = project.settings.name
-        text = templates.own_settings(template("dartsctl.toml"), name, own_app=project.own_app)
+        text = bundled_texts.own_settings(template("dartsctl.toml"), name, own_app=project.own_app)
         return Findings(changes=(Change("create", path, f"settings of {name}", text),))
     text = settings_text.new_text(settings, minimal=project.request.minimal)
     if not text:
