@@ -195,6 +195,13 @@ def test_a_plain_file_is_offered_for_production_but_not_picked(shop: Path) -> No
     assert caught.value.hint == f"dartsctl check -f {shop}/docker-compose.yml"
 
 
+def test_with_settings_and_no_file_at_all_init_is_no_answer(shop: Path) -> None:
+    (shop / "dartsctl.toml").write_text("[dev]\nfiles = []\n")
+    with pytest.raises(UsageError) as caught:
+        resolve(load(shop, {}), "prod")
+    assert caught.value.hint == f"name one: files = [...] in [prod] of {shop}/dartsctl.toml"
+
+
 def test_of_many_files_only_some_are_listed(shop: Path) -> None:
     touch(shop, *(f"docker-compose.{number}.yml" for number in range(100)))
     with pytest.raises(UsageError) as caught:

@@ -95,7 +95,10 @@ def cannot_pick(settings: Settings, name: str, pick: Pick) -> CannotPick:
         problem = f"no Compose file for {name} in {settings.root}"
         candidates = conventional_names.may_be_meant(name, names_in(settings.root))
     if not candidates:
-        advice = f"or name one: files = [...] in [{_header(settings, name)}] of {settings.path}"
+        advice = f"name one: files = [...] in [{_header(settings, name)}] of {settings.path}"
+        if settings.source:  # `init` has found what there is
+            return CannotPick(problem, hint=Advice(advice))
+        advice = f"or {advice}"
         return CannotPick(problem, details=(advice,), hint="dartsctl init")
     return CannotPick(
         problem,

@@ -34,10 +34,13 @@ def find_production_ports(project: Project) -> Findings:
     if Allocation.default().owners.keys() <= published.keys():
         return Findings()
     files = ", ".join(relative(project.root, file) for file in facts.files)
-    why = f"what {files} publishes, instead of dartsctl's default list"
+    verb = "publishes"
+    if len(facts.files) > 1:
+        verb = "publish"
+    why = f"what {files} {verb}, instead of dartsctl's default list"
     table = by_service(published, outside=project.settings.ports.dev_range)
     if not table:
-        why = f"{files} publishes none; instead of dartsctl's default list"
+        why = f"{files} {verb} none; instead of dartsctl's default list"
         return Findings(settings=(FoundSetting("ports", "production", {}, why),))
     settings: list[FoundSetting] = []
     for service, ports in table.items():
