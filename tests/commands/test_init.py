@@ -350,7 +350,7 @@ def test_several_candidates_are_named_and_the_option_decides(run: Run, shop: Pat
 def test_a_missing_compose_file_is_named(run: Run, shop: Path) -> None:
     said = run("--yes", "--prod-file", "nope.yml")
     assert said.code == 2
-    assert "--prod-file: no such Compose file: nope.yml" in said.err
+    assert "--prod-file: no such file: " in said.err
     assert listing(shop) == {}
 
 

@@ -35,7 +35,7 @@ CASES = {
     "a file that the settings name is missing": (
         {"dartsctl.toml": '[prod]\nfiles = ["gone.yml"]\n', "compose.yaml": PLAIN},
         2,
-        "dartsctl.toml:2: prod.files: no such Compose file: {folder}/gone.yml",
+        "dartsctl.toml:2: prod.files: no such file: {folder}/gone.yml",
         "next: ls {folder}",
     ),
     "unfinished [tool.dartsctl]": (
@@ -157,5 +157,5 @@ def test_a_compose_files_name_that_is_something_else_is_named(
     assert said.code == 2
     assert said.err == (
         f"error: broken symbolic link: {tmp_path}/compose.yaml\n"
-        f"next: ls -ld {tmp_path}/compose.yaml\n"
+        f"next: ls -l {tmp_path}/compose.yaml\n"
     )

@@ -19,23 +19,24 @@ def existing(file: Path, origin: str) -> Path:
     """Return `file` if it is a regular file of a sensible size, or /dev/null.
 
     Compose would wait for a named pipe, and read a device without end. Raises UsageError that
-    begins with `origin`.
+    begins with `origin`, what named the file; empty for a file that its own name picked.
     """
+    named = f"{origin}: " if origin else ""
     try:
         if file.is_dir():
-            raise UsageError(f"{origin}: {file} is a folder", hint=Advice("name the file in it"))
+            raise UsageError(f"{named}{file} is a folder", hint=Advice("name the file in it"))
         if not bounded_file.is_null_device(file):
             bounded_file.check(file, limit=bounded_file.COMPOSE_LIMIT)
     except FileNotFoundError:
         if file.is_symlink():
             raise UsageError(
-                f"{origin}: broken symbolic link: {file}", hint=shell_command("ls", "-l", file)
+                f"{named}broken symbolic link: {file}", hint=shell_command("ls", "-l", file)
             ) from None
         raise UsageError(
-            f"{origin}: no such file: {file}", hint=shell_command("ls", file.parent)
+            f"{named}no such file: {file}", hint=shell_command("ls", file.parent)
         ) from None
     except OSError as error:
         raise UsageError(
-            f"{origin}: cannot read {file}: {error.strerror}", hint=shell_command("ls", "-l", file)
+            f"{named}cannot read {file}: {error.strerror}", hint=shell_command("ls", "-l", file)
         ) from error
     return file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -15,6 +14,7 @@ from dartsctl.config.conventional_files import ENV_FILES, pick_files, plain_file
 from dartsctl.config.conventional_names import specific_files
 from dartsctl.config.env_file_names import env_files_of
 from dartsctl.config.environment import adhoc, default_env_files, with_own_profile
+from dartsctl.config.existing_file import absolute, existing
 from dartsctl.config.listing import names_in
 from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings, environment_key
 from dartsctl.discovery.stack_facts import PLACEHOLDER, StackFacts
@@ -86,9 +86,7 @@ def _stack_files(request: InitRequest, name: str, deps: Deps) -> tuple[Path, ...
             details=("repeat the option for each file that is merged over the first",),
             hint=shell_command("dartsctl", "init", f"--{name}-file", pick.candidates[0][0]),
         )
-    files = tuple(settings.root / file for file in pick.files)
-    if pick.origin:
-        return _existing(files, pick.origin)
+    files = _existing([settings.root / file for file in pick.files], pick.origin)
     if files or name != PRODUCTION:
         return files
     plain = plain_file(settings)
@@ -114,13 +112,8 @@ def _own_profiles(
 
 
 def _existing(files: Sequence[Path], origin: str) -> tuple[Path, ...]:
-    """Return the files as absolute paths. Raises UsageError (`origin: ...`) for a missing one."""
-    for file in files:
-        if not file.is_file():
-            raise UsageError(
-                f"{origin}: no such Compose file: {file}", hint=shell_command("ls", file.parent)
-            )
-    return tuple(Path(os.path.normpath(file.absolute())) for file in files)
+    """Return the files as absolute paths. Raises UsageError for one that cannot be used."""
+    return tuple(existing(absolute(file), origin) for file in files)
 
 
 def stack_facts(request: InitRequest, name: str, files: tuple[Path, ...], deps: Deps) -> StackFacts:

@@ -65,12 +65,11 @@ def refuse_empty(project: Project, server: Findings) -> None:
 
 
 def _refuse_special_files(root: Path) -> None:
-    """Raise UsageError for a Compose file's name that has something else: a broken link, a pipe."""
+    """Raise UsageError for a Compose file's name that has something else: a folder, a pipe."""
     for name in compose_files.COMPOSE_NAMES:
         path = root / name
-        if os.path.lexists(path) and not path.is_file():
-            kind = "broken symbolic link" if path.is_symlink() else "not a regular file"
-            raise UsageError(f"{kind}: {path}", hint=shell_command("ls", "-ld", path))
+        if path.exists() and not path.is_file():
+            raise UsageError(f"not a regular file: {path}", hint=shell_command("ls", "-ld", path))
 
 
 def refuse_frameworks(app: App, settings: Settings) -> None:
