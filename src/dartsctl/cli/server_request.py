@@ -103,6 +103,8 @@ def _own_env_files(settings: Settings) -> tuple[Path, ...]:
     origin = settings.origin("server", "env_files")
     for file in settings.server.env_files:
         settings.trust.require(file)
+        if not os.path.lexists(file):
+            raise UsageError(f"{origin}: no such file: {file}", hint="dartsctl init")
     return tuple(existing(file, origin) for file in settings.server.env_files)
 
 

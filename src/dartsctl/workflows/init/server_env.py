@@ -11,6 +11,7 @@ from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.app.addresses import addresses_of
 from dartsctl.discovery.app.app import APPS_ENV_FILES
 from dartsctl.discovery.app.env_reads import env_reads, overriding_load
+from dartsctl.discovery.app.fixed_hosts import fixed_host_tasks
 from dartsctl.discovery.app.misleading import (
     callback_tasks,
     misleading_notes,
@@ -53,7 +54,11 @@ def find_server_env(app: App, project: Project, planned: Project) -> Findings:
         names = [relative(project.root, path) for path in own_files]
         why = app.place(app.service.name, "env_file")
         settings.insert(0, FoundSetting("server", "env_files", names, why))
-    tasks = (*callback_tasks(lines), *misleading_tasks(misleading, allocation))
+    tasks = (
+        *callback_tasks(lines),
+        *misleading_tasks(misleading, allocation),
+        *fixed_host_tasks(app, stack.targets.keys()),
+    )
     findings = Findings(tuple(misleading_notes(misleading)), tuple(settings), tasks=tasks)
     return findings + _port_in_env_file(app, paths, allocation)
 
