@@ -42,7 +42,7 @@ from dartsctl.config.file import Key, Setting, SettingsFile, Table, dotted, find
 from dartsctl.config.stacks_here import StacksHere, stacks_here
 from dartsctl.config.trust import Trust
 from dartsctl.config.variables import EVERY, PROJECT_DIR, from_variables
-from dartsctl.config.worktree import linked_worktree
+from dartsctl.config.worktree import worktree_of
 from dartsctl.errors import Advice, UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from dartsctl.server.handover import HandoverMode
@@ -290,7 +290,7 @@ def _environments(
     tables: list[Table],
 ) -> dict[str, EnvironmentSettings]:
     """Read every environment. `tables` has the top one, and gets theirs."""
-    worktree = _worktree(here.root, has_name="name" in tables[0].entries)
+    worktree = worktree_of(here.root, has_name="name" in tables[0].entries)
     others = table(file, ("environment",), known=None, over={})
     for environment, setting in others.entries.items():
         _check_environment_name(environment, setting)
@@ -326,34 +326,6 @@ def _environment_table(
     path = environment_table(name)
     over = from_variables(environ, path[0], EVERY)
     return table(file, path, known=_environment_keys(name), over=over), over
-
-
-@dataclass(frozen=True, slots=True)
-class _Worktree:
-    """The name of the linked git worktree that the settings are in, empty elsewhere.
-
-    `is_named_alike`: whether `name` is the same in the other checkouts, so that their projects
-    would be too. The name of the worktree's own folder is not.
-    """
-
-    name: str = ""
-    is_named_alike: bool = False
-
-    def project_of(self, project: str, *, is_own: bool) -> tuple[str, str]:
-        """Return the project of this checkout, and the one of which it is a copy, if it is.
-
-        `is_own`: some file names it, not the folder.
-        """
-        if self.name and (self.is_named_alike or is_own):
-            return f"{project}-{self.name}", project
-        return project, ""
-
-
-def _worktree(root: Path, *, has_name: bool) -> _Worktree:
-    linked = linked_worktree(root)
-    if linked is None:
-        return _Worktree()
-    return _Worktree(values.normal_project(linked[1]), has_name or linked[0] != root)
 
 
 def _stacks_here(

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dartsctl.stack.compose_model import MODEL
 from dartsctl.stack.model import Stack
+from dartsctl.text.strict_json import Cursor
 
 if TYPE_CHECKING:
     from dartsctl.errors import DartsctlError
@@ -38,6 +40,16 @@ class StackFacts:
     def is_same_as(self, other: StackFacts | None) -> bool:
         """Return whether another environment has the same files and profiles."""
         return other is not None and (self.files, self.profiles) == (other.files, other.profiles)
+
+    @property
+    def contexts(self) -> dict[str, Path]:
+        """The folder of this host that each built service is built from."""
+        contexts: dict[str, Path] = {}
+        for name, body in Cursor(self.model, MODEL).at("services").entries():
+            folder = Path(body.at("build").at("context").text(""))
+            if folder.is_absolute():
+                contexts[name] = folder
+        return contexts
 
 
 PLACEHOLDER = "59999"

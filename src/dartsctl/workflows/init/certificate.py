@@ -49,12 +49,7 @@ def _named_pairs(project: Project) -> tuple[ProxyPair, ...]:
     if PRODUCTION not in project.stacks:
         return ()
     facts = project.stacks[PRODUCTION]
-    contexts: dict[str, Path] = {}
-    for name, body in facts.model.get("services", {}).items():
-        build = body.get("build")
-        if build and Path(build.get("context", "")).is_absolute():
-            contexts[name] = Path(build["context"])
-    return proxy_pairs(facts.stack, contexts)
+    return proxy_pairs(facts.stack, facts.contexts)
 
 
 def _of_proxy(pair: ProxyPair, name: str, project: Project) -> Findings:

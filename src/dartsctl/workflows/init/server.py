@@ -23,9 +23,7 @@ from dartsctl.discovery.findings import Findings
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.app_files import read_sources
 from dartsctl.edges.project.compose_places import ComposePlaces
-from dartsctl.stack.compose_model import MODEL
 from dartsctl.text.phrases import relative
-from dartsctl.text.strict_json import Cursor
 from dartsctl.workflows.init.read_project import stack_facts
 from dartsctl.workflows.init.virtual_environment import find_virtual_environment
 
@@ -148,8 +146,7 @@ def _built_folders(stacks: Iterable[StackFacts], root: Path) -> list[Path]:
     """Return the folders below the root from which services are built."""
     folders: dict[Path, None] = {}
     for stack in stacks:
-        for _, body in Cursor(stack.model, MODEL).at("services").entries():
-            folder = Path(body.at("build").at("context").text(""))
+        for folder in stack.contexts.values():
             if folder != root and folder.is_relative_to(root) and folder.is_dir():
                 folders[folder] = None
     return list(folders)
