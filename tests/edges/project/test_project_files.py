@@ -349,8 +349,9 @@ def test_a_full_disk_leaves_no_file_and_no_partial_one(tmp_path: Path) -> None:
         with pytest.raises(
             DartsctlError,
             match=r"cannot write .*\.env: No space left on device; nothing was written",
-        ):
+        ) as caught:
             write()
+        assert caught.value.hint == f"df -h {tmp_path}"
         assert listing(tmp_path) == [".gitignore"]
         assert (tmp_path / ".gitignore").read_bytes() == before
 

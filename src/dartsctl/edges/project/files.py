@@ -9,6 +9,7 @@ are the files of the repository.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -177,9 +178,11 @@ def _as_dartsctl_errors(path: Path) -> Iterator[None]:
     except UnsafeFile as error:
         raise Refused(f"{error.message}; nothing was written", hint=error.hint) from error
     except OSError as error:
+        hint = shell_command("ls", "-ld", path.parent)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = shell_command("df", "-h", path.parent)
         raise DartsctlError(
-            f"cannot write {path}: {error.strerror}; nothing was written",
-            hint=shell_command("ls", "-ld", path.parent),
+            f"cannot write {path}: {error.strerror}; nothing was written", hint=hint
         ) from error
 
 
