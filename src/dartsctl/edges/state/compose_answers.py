@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from dartsctl.edges.state.folder import open_state, parse_json
-from dartsctl.errors import DartsctlError
+from dartsctl.edges.state.remembered import Remembered
 
-_FILE = "compose-answers.json"
-_LIMIT = 1 << 16  # bytes
 _MOST = 256
 """Answers that are remembered; a project has two or three, until its files change."""
 
 
 class ComposeAnswers:
-    """A KnownAnswers in the state folder `folder`.
-
-    Where it cannot be read or written, Compose is asked again the next time.
-    """
+    """A KnownAnswers in the state folder `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._remembered = Remembered(folder, "compose-answers.json", most=_MOST)
 
     def answer(self, question: str) -> bool | None:
         """Return the answer, None if it is unknown."""
-        return self._read().get(question)
+        answer = self._remembered.get(question)
+        return answer if isinstance(answer, bool) else None
 
     def keep(self, question: str, *, answer: bool) -> None:
         """Remember the answer; the oldest ones are forgotten."""
-        entries = self._read()
-        entries.pop(question, None)
-        entries[question] = answer
-        text = json.dumps(dict(list(entries.items())[-_MOST:]), indent=1)
-        try:
-            with open_state(self._folder, make=True) as folder:
-                folder.replace(_FILE, text.encode())
-        except (OSError, DartsctlError):
-            return
-
-    def _read(self) -> dict[str, bool]:
-        try:
-            with open_state(self._folder) as folder:
-                entries = parse_json(folder.read(_FILE, limit=_LIMIT))
-        except (OSError, ValueError, DartsctlError):
-            return {}
-        if not isinstance(entries, dict):
-            return {}
-        return {key: value for key, value in entries.items() if isinstance(value, bool)}
+        self._remembered.keep(question, answer)
