@@ -30,15 +30,16 @@ def last_line(text: str) -> str:
 
 
 def test_check_names_what_is_missing_and_writes_nothing(run_here: RunHere, tmp_path: Path) -> None:
-    write_files(tmp_path, DEV)
+    files = {**DEV, ".env.example": "API_TOKEN=change-me\n"}
+    write_files(tmp_path, files)
     said = run_here(None, "init", "--check")
     assert said.code == 1
-    assert said.out.startswith("create  dartsctl.toml  ")
+    assert said.out.startswith("create  .env  from .env.example")
     assert last_line(said.err) == "next: dartsctl init"
-    assert read_files(tmp_path).keys() == DEV.keys()
+    assert read_files(tmp_path).keys() == files.keys()
     document = run_here(None, "init", "--check", "--json").document
     assert (document["ok"], document["exit_code"], document["check"]) == (False, 1, True)
-    assert read_files(tmp_path).keys() == DEV.keys()
+    assert read_files(tmp_path).keys() == files.keys()
 
 
 @pytest.mark.engine
@@ -100,6 +101,13 @@ def test_minimal_writes_no_settings_where_none_are_needed(
     assert said.code == 0
     assert "found: no settings are needed: everything has its conventional name" in said.err
     assert read_files(tmp_path).keys() == DEV.keys()
+
+
+def test_a_file_of_comments_alone_is_not_missing(run_here: RunHere, tmp_path: Path) -> None:
+    write_files(tmp_path, DEV)
+    said = run_here(None, "init", "--check")
+    assert (said.code, said.out) == (0, "")
+    assert f"nothing is missing in {tmp_path}" in said.err
 
 
 def test_the_app_alone_gets_settings_without_services(run_here: RunHere, tmp_path: Path) -> None:

@@ -8,23 +8,23 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.settings import load
-from dartsctl.discovery.findings import FoundSetting
+from dartsctl.discovery.proposal import ProposedSetting
 from dartsctl.discovery.settings_text import merged, new_text, tables_text
 from dartsctl.errors import UsageError
 
 EVERY_TABLE = (
-    FoundSetting("server.env", "DB_HOST", "{db.host}", "app.py:12"),
-    FoundSetting("server", "health", "/health", "app.py:40"),
-    FoundSetting("doctor", "proxy", "edge", "compose.yaml:3"),
-    FoundSetting("ports.production", "my.app", [80, 443], "compose.yaml:9"),
-    FoundSetting("ports.production", "web", 8080, "compose.yaml:10"),
-    FoundSetting("environment.qa", "files", ["compose.qa.yaml"], "by its name"),
-    FoundSetting("prod", "wait_timeout", 240.0, "the health checks need up to 4 min"),
-    FoundSetting("server", "command", ["{python}", "run.py"], "Dockerfile:7"),
-    FoundSetting("prod", "files", ["compose.yaml"], "named on the command line"),
-    FoundSetting("ports", "dev_range", "6001-6050", "5001 is production's"),
-    FoundSetting("dev", "files", ["compose.yaml", "compose.dartsctl.yaml"], "made by init"),
-    FoundSetting("", "name", "shop", "the folder's name"),
+    ProposedSetting("server.env", "DB_HOST", "{db.host}", "app.py:12"),
+    ProposedSetting("server", "health", "/health", "app.py:40"),
+    ProposedSetting("doctor", "proxy", "edge", "compose.yaml:3"),
+    ProposedSetting("ports.production", "my.app", [80, 443], "compose.yaml:9"),
+    ProposedSetting("ports.production", "web", 8080, "compose.yaml:10"),
+    ProposedSetting("environment.qa", "files", ["compose.qa.yaml"], "by its name"),
+    ProposedSetting("prod", "wait_timeout", 240.0, "the health checks need up to 4 min"),
+    ProposedSetting("server", "command", ["{python}", "run.py"], "Dockerfile:7"),
+    ProposedSetting("prod", "files", ["compose.yaml"], "named on the command line"),
+    ProposedSetting("ports", "dev_range", "6001-6050", "5001 is production's"),
+    ProposedSetting("dev", "files", ["compose.yaml", "compose.dartsctl.yaml"], "made by init"),
+    ProposedSetting("", "name", "shop", "the folder's name"),
 )
 
 
@@ -78,7 +78,7 @@ def test_the_settings_are_accepted(tmp_path: Path) -> None:
     ],
 )
 def test_any_text_is_read_back_as_it_was(tmp_path: Path, value: str) -> None:
-    text = new_text([FoundSetting("server.env", "A", value, value)])
+    text = new_text([ProposedSetting("server.env", "A", value, value)])
     assert tomllib.loads(text) == {"server": {"env": {"A": value}}}
     (tmp_path / "dartsctl.toml").write_text(text, encoding="utf-8")
     assert load(tmp_path, {}).server.env == {"A": value}
@@ -86,14 +86,14 @@ def test_any_text_is_read_back_as_it_was(tmp_path: Path, value: str) -> None:
 
 def test_a_name_that_no_settings_file_can_contain_is_refused() -> None:
     with pytest.raises(UsageError, match=r"not UTF-8: compose\\xff\.yaml"):
-        new_text([FoundSetting("dev", "files", ["compose\udcff.yaml"])])
+        new_text([ProposedSetting("dev", "files", ["compose\udcff.yaml"])])
 
 
 def test_a_default_is_a_comment_with_its_header_and_minimal_leaves_it_out() -> None:
     settings = [
-        FoundSetting("prod", "files", ["compose.prod.yaml"], "by its name", is_default=True),
-        FoundSetting("server", "command", ["{python}", "x.py"], "Procfile:1"),
-        FoundSetting("server", "health", "/", "app.py:3", is_default=True),
+        ProposedSetting("prod", "files", ["compose.prod.yaml"], "by its name", is_default=True),
+        ProposedSetting("server", "command", ["{python}", "x.py"], "Procfile:1"),
+        ProposedSetting("server", "health", "/", "app.py:3", is_default=True),
     ]
     text = new_text(settings)
     assert '# [prod]\n# files = ["compose.prod.yaml"]  # by its name\n' in text
@@ -104,7 +104,7 @@ def test_a_default_is_a_comment_with_its_header_and_minimal_leaves_it_out() -> N
 
 def test_long_lines_are_folded_and_their_reason_stands_above() -> None:
     files = [f"deploy/docker-compose.{name}.yaml" for name in ("first", "second", "third")]
-    text = new_text([FoundSetting("prod", "files", files, "COMPOSE_FILE in .env:1")])
+    text = new_text([ProposedSetting("prod", "files", files, "COMPOSE_FILE in .env:1")])
     assert text.endswith(
         "\n[prod]\n# COMPOSE_FILE in .env:1\nfiles = [\n"
         + "".join(f'    "{file}",\n' for file in files)
@@ -113,27 +113,30 @@ def test_long_lines_are_folded_and_their_reason_stands_above() -> None:
     assert max(map(len, text.splitlines())) <= 100
 
 
-def test_the_first_of_two_findings_about_one_key_counts() -> None:
-    settings = [FoundSetting("server", "health", "/a"), FoundSetting("server", "health", "/b")]
+def test_the_first_of_two_settings_about_one_key_counts() -> None:
+    settings = [
+        ProposedSetting("server", "health", "/a"),
+        ProposedSetting("server", "health", "/b"),
+    ]
     assert tomllib.loads(new_text(settings)) == {"server": {"health": "/a"}}
 
 
 def test_tables_of_pyproject_have_its_prefix() -> None:
-    tables = {"server.env": [FoundSetting("server.env", "A", "1")]}
+    tables = {"server.env": [ProposedSetting("server.env", "A", "1")]}
     text = tables_text(tables, prefix=("tool", "dartsctl"))
     assert tomllib.loads(text) == {"tool": {"dartsctl": {"server": {"env": {"A": "1"}}}}}
 
 
 def test_a_long_reason_is_folded() -> None:
-    text = new_text([FoundSetting("ports.production", "web", 80, "published by a file " * 9)])
+    text = new_text([ProposedSetting("ports.production", "web", 80, "published by a file " * 9)])
     assert max(map(len, text.splitlines())) <= 100
     assert tomllib.loads(text) == {"ports": {"production": {"web": 80}}}
 
 
 def test_merged_settings_have_the_order_of_the_file_and_each_key_once() -> None:
     settings = [
-        FoundSetting("server", "health", "/a"),
-        FoundSetting("dev", "files", ["a"]),
-        FoundSetting("dev", "files", ["b"], is_default=True),
+        ProposedSetting("server", "health", "/a"),
+        ProposedSetting("dev", "files", ["a"]),
+        ProposedSetting("dev", "files", ["b"], is_default=True),
     ]
     assert merged(settings) == (settings[1], settings[0])

@@ -19,7 +19,7 @@ SettingValue = str | float | bool | Sequence[str] | Sequence[int] | Mapping[str,
 
 
 @dataclass(frozen=True, slots=True)
-class FoundSetting:
+class ProposedSetting:
     """A line for the settings file.
 
     `table` is its TOML table (`server.env`), empty for the top level. `why` is where the value
@@ -45,7 +45,7 @@ _KEYS = ("name", "directory", "files", "env_files", "project", "profiles", "comm
 """The order of the keys in a table; the others keep theirs."""
 
 
-def new_text(settings: Iterable[FoundSetting], *, minimal: bool = False) -> str:
+def new_text(settings: Iterable[ProposedSetting], *, minimal: bool = False) -> str:
     """Return a settings file. `minimal`: without comments and defaults; empty if none is left.
 
     Raises UsageError for a value that a TOML file cannot contain.
@@ -59,7 +59,7 @@ def new_text(settings: Iterable[FoundSetting], *, minimal: bool = False) -> str:
 
 
 def tables_text(
-    tables: Mapping[str, Sequence[FoundSetting]], *, prefix: Key = (), minimal: bool = False
+    tables: Mapping[str, Sequence[ProposedSetting]], *, prefix: Key = (), minimal: bool = False
 ) -> str:
     """Return tables as they are appended to a settings file, each after a blank line.
 
@@ -75,7 +75,7 @@ def tables_text(
     return "".join(f"{line}\n" for line in lines)
 
 
-def _header(prefix: Key, table: str, settings: Sequence[FoundSetting]) -> str:
+def _header(prefix: Key, table: str, settings: Sequence[ProposedSetting]) -> str:
     """Return `[table]`; as a comment if all below it are, because an empty table may mean more."""
     name = ".".join(_quoted_key(part) for part in (*prefix, *table.split(".", 1)))
     if all(setting.is_default for setting in settings):
@@ -83,28 +83,28 @@ def _header(prefix: Key, table: str, settings: Sequence[FoundSetting]) -> str:
     return f"[{name}]"
 
 
-def merged(settings: Iterable[FoundSetting]) -> tuple[FoundSetting, ...]:
+def merged(settings: Iterable[ProposedSetting]) -> tuple[ProposedSetting, ...]:
     """Return the settings in the order of the file; of one key the first counts."""
     return tuple(itertools.chain.from_iterable(by_table(settings).values()))
 
 
-def by_table(settings: Iterable[FoundSetting]) -> dict[str, list[FoundSetting]]:
+def by_table(settings: Iterable[ProposedSetting]) -> dict[str, list[ProposedSetting]]:
     """Return the settings of each table, in the order of the file; of one key the first counts."""
-    firsts: dict[tuple[str, str], FoundSetting] = {}
+    firsts: dict[tuple[str, str], ProposedSetting] = {}
     for setting in settings:
         firsts.setdefault((setting.table, setting.key), setting)
-    tables: dict[str, list[FoundSetting]] = {}
+    tables: dict[str, list[ProposedSetting]] = {}
     for setting in sorted(firsts.values(), key=_place):
         tables.setdefault(setting.table, []).append(setting)
     return tables
 
 
-def setting_line(setting: FoundSetting) -> str:
+def setting_line(setting: ProposedSetting) -> str:
     """Return `key = value` in one line, as it can be pasted into its table."""
     return f"{_quoted_key(setting.key)} = {_value(setting.value)}"
 
 
-def _place(setting: FoundSetting) -> tuple[int, str, int]:
+def _place(setting: ProposedSetting) -> tuple[int, str, int]:
     table = setting.table
     if table.startswith("environment."):
         table = "environment"
@@ -113,7 +113,7 @@ def _place(setting: FoundSetting) -> tuple[int, str, int]:
     return number, setting.table, key
 
 
-def _lines(setting: FoundSetting, *, minimal: bool) -> list[str]:
+def _lines(setting: ProposedSetting, *, minimal: bool) -> list[str]:
     """Return the lines of a setting: its reason behind it where both fit, else above it."""
     if minimal and setting.is_default:
         return []
@@ -140,7 +140,7 @@ def _folded(comment: str) -> list[str]:
     return lines
 
 
-def _statement(setting: FoundSetting) -> list[str]:
+def _statement(setting: ProposedSetting) -> list[str]:
     """Return `key = value`; a long list has a line for each item."""
     line = setting_line(setting)
     if len(line) <= _COLUMNS or isinstance(setting.value, str | int | float | Mapping):

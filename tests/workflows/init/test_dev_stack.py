@@ -56,10 +56,10 @@ def write(root: Path, **texts: str) -> None:
 
 def apply(root: Path, dev: DevStack) -> None:
     """Write what was found, as `init` does."""
-    for change in dev.findings.changes:
+    for change in dev.proposal.changes:
         if change.action != "keep":
             change.path.write_text(change.text)
-    (files,) = [line.value for line in dev.findings.settings if line.key == "files"]
+    (files,) = [line.value for line in dev.proposal.settings if line.key == "files"]
     names = ", ".join(f'"{name}"' for name in files)  # type: ignore[union-attr]
     production = '[prod]\nfiles = ["compose.prod.yaml"]\n'
     (root / "dartsctl.toml").write_text(f"{production}[dev]\nfiles = [{names}]\n")
@@ -93,14 +93,14 @@ def test_the_real_servers_layout(tmp_path: Path) -> None:
     """A second stack with production's names and ports: six services, two of them needed."""
     shutil.copytree(SOURCE, tmp_path, dirs_exist_ok=True)
     dev = look(tmp_path, prod="docker-compose-wso2.yml", dev="docker-compose-localhost.yml")
-    (change,) = dev.findings.changes
+    (change,) = dev.proposal.changes
     assert (change.action, change.path) == ("create", tmp_path / OVERRIDE_NAME)
-    (files,) = dev.findings.settings
+    (files,) = dev.proposal.settings
     assert files.value == ["docker-compose-localhost.yml", OVERRIDE_NAME]
     assert set(dev.project.stacks["dev"].stack.services) == {"postgres", "rabbitmq"}
     assert dev.services is not None
     assert dev.services.ports == {"postgres": (5432,), "rabbitmq": (5672,)}
-    assert dev.findings.notes[0] == (
+    assert dev.proposal.notes[0] == (
         "dev: docker-compose-localhost.yml has production's container names, host ports; "
         f"{OVERRIDE_NAME} gives it its own"
     )
@@ -112,7 +112,7 @@ def test_productions_file_is_dev_too_where_there_is_no_other_and_its_database_is
     write(tmp_path, **{"compose.prod": PRODUCTION})
     (tmp_path / "run.py").write_text(APP)
     dev = look(tmp_path)
-    assert dev.findings.settings[0].value == ["compose.prod.yaml", OVERRIDE_NAME]
+    assert dev.proposal.settings[0].value == ["compose.prod.yaml", OVERRIDE_NAME]
     (database,) = dev.project.stacks["dev"].stack.services.values()
     assert (database.name, database.container_name) == ("db", "")
     (entry,) = database.ports
@@ -120,8 +120,8 @@ def test_productions_file_is_dev_too_where_there_is_no_other_and_its_database_is
 
     apply(tmp_path, dev)
     again = look(tmp_path)
-    (kept,) = again.findings.changes
-    assert (kept.action, again.findings.notes) == ("keep", ())
+    (kept,) = again.proposal.changes
+    assert (kept.action, again.proposal.notes) == ("keep", ())
     service = find_app(without_override(opened(tmp_path))).service
     assert service is not None
     assert service.name == "app"  # not what the override leaves
@@ -139,7 +139,7 @@ def test_a_base_that_grew_leads_to_an_edit_and_the_numbers_stay(tmp_path: Path) 
     cache = "  cache:\n    image: redis\n    container_name: shop-cache\n"
     write(tmp_path, **{"compose.prod": PRODUCTION + cache})
     before = override.read_bytes()
-    (change,) = look(tmp_path).findings.changes
+    (change,) = look(tmp_path).proposal.changes
     assert (change.action, change.old) == ("edit", before)
     assert "127.0.0.1:31999:5432" in change.text
     assert re.search(r"127\.0\.0\.1:\d+379:6379", change.text)
@@ -153,7 +153,7 @@ def test_without_a_server_on_the_host_every_service_is_started(tmp_path: Path) -
     assert stack.services["db"].ports == ()
     assert {service.container_name for service in stack.services.values()} == {""}
     (tmp_path / "compose.dev.yaml").unlink()
-    assert look(tmp_path).findings.changes == ()
+    assert look(tmp_path).proposal.changes == ()
 
 
 def test_a_dev_stack_that_shares_nothing_needs_no_file(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_dev_stack_that_shares_nothing_needs_no_file(tmp_path: Path) -> None:
     write(tmp_path, **{"compose.prod": PRODUCTION, "compose.dev": apart})
     (tmp_path / "run.py").write_text(APP)
     dev = look(tmp_path, dev="compose.dev.yaml")
-    assert (dev.findings.changes, dev.findings.settings) == ((), ())
+    assert (dev.proposal.changes, dev.proposal.settings) == ((), ())
 
 
 PUBLISHED = 'image: postgres:16\n    ports: ["127.0.0.1:15432:5432"]'
@@ -176,16 +176,16 @@ def test_a_lone_dev_stack_publishes_what_the_server_on_this_host_needs(tmp_path:
     write(tmp_path, compose=f"services:\n{app}{database}{kafka}volumes: {{data: {{}}}}\n")
     (tmp_path / "run.py").write_text(APP)
     dev = look(tmp_path, prod="", dev="compose.yaml")
-    files, project = dev.findings.settings
+    files, project = dev.proposal.settings
     assert files.value == ["compose.yaml", OVERRIDE_NAME]
     assert project.value == load(tmp_path, {}, project_dir=tmp_path).environments["dev"].project
     stack = dev.project.stacks["dev"].stack
     published = {name: service.ports[0].target for name, service in stack.services.items()}
     assert published == {"db": 5432, "kafka": 9092}
-    assert dev.findings.notes[0] == (
+    assert dev.proposal.notes[0] == (
         f"dev: {OVERRIDE_NAME} publishes db, kafka for the server on this host"
     )
-    assert dev.findings.notes[-1].startswith("kafka sends its clients to KAFKA_ADVERTISED_")
+    assert dev.proposal.notes[-1].startswith("kafka sends its clients to KAFKA_ADVERTISED_")
 
 
 def test_files_of_the_settings_are_not_changed_but_the_way_out_is_said(tmp_path: Path) -> None:
@@ -193,8 +193,8 @@ def test_files_of_the_settings_are_not_changed_but_the_way_out_is_said(tmp_path:
     settings = '[prod]\nfiles = ["compose.prod.yaml"]\n[dev]\nfiles = ["compose.prod.yaml"]\n'
     (tmp_path / "dartsctl.toml").write_text(settings)
     dev = look(tmp_path)
-    assert dev.findings.changes == ()
-    (task,) = dev.findings.tasks
+    assert dev.proposal.changes == ()
+    (task,) = dev.proposal.tasks
     assert (task.paste, task.is_required) == (("dartsctl dev up --on-conflict remap",), False)
 
 
@@ -206,8 +206,8 @@ def test_a_file_of_that_name_that_somebody_else_wrote_stays(tmp_path: Path, text
     (tmp_path / "run.py").write_text(APP)
     (tmp_path / OVERRIDE_NAME).write_text(text)
     dev = look(tmp_path)
-    assert dev.findings.changes == ()
-    assert len(dev.findings.tasks) == 1
+    assert dev.proposal.changes == ()
+    assert len(dev.proposal.tasks) == 1
 
 
 def test_included_services_are_separated_too(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_included_services_are_separated_too(tmp_path: Path) -> None:
     database = "services:\n  db:\n    image: postgres\n    container_name: shop-db\n"
     write(tmp_path, **{"compose.prod": PRODUCTION, "compose.dev": including, "parts": database})
     dev = look(tmp_path, dev="compose.dev.yaml")
-    assert dev.findings.tasks == ()
+    assert dev.proposal.tasks == ()
     assert dev.project.stacks["dev"].stack.services["db"].container_name == ""
 
 
@@ -225,4 +225,4 @@ def test_settings_without_services_in_dev_get_none(tmp_path: Path) -> None:
     settings = '[prod]\nfiles = ["compose.prod.yaml"]\n[dev]\nfiles = []\n'
     (tmp_path / "dartsctl.toml").write_text(settings)
     dev = look(tmp_path)
-    assert (dev.findings.changes, dev.findings.tasks, dev.services) == ((), (), None)
+    assert (dev.proposal.changes, dev.proposal.tasks, dev.services) == ((), (), None)

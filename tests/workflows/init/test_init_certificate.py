@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dartsctl.config.settings import PRODUCTION, load
-from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.proposal import Proposal
 from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.edges.project.certificate_files import DAYS, pair_state, self_signed
 from dartsctl.stack.model import Mount, Service, Stack
@@ -41,7 +41,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def planned(root: Path, *others: Service, days: float = 0, **wishes: Any) -> Findings:
+def planned(root: Path, *others: Service, days: float = 0, **wishes: Any) -> Proposal:
     """Return the plan, `days` from now."""
     conf = Mount(str(root / "nginx" / "shop.conf"), "/etc/nginx/conf.d/shop.conf", read_only=True)
     certs = Mount(str(root / "nginx" / "ssl"), "/etc/nginx/ssl", read_only=True)
@@ -76,11 +76,11 @@ def test_a_missing_pair_gets_the_names_of_the_configuration(root: Path) -> None:
 
 def test_a_good_pair_is_kept_and_called_self_signed(root: Path, pair: tuple[str, str]) -> None:
     write(root, pair)
-    findings = planned(root)
-    assert [change.action for change in findings.changes] == ["keep", "keep"]
-    assert [change.mode for change in findings.changes] == [0o644, 0o600]
-    assert "nginx/ssl/server.crt is self-signed: browsers warn" in findings.notes[0]
-    assert not findings.tasks
+    proposal = planned(root)
+    assert [change.action for change in proposal.changes] == ["keep", "keep"]
+    assert [change.mode for change in proposal.changes] == [0o644, 0o600]
+    assert "nginx/ssl/server.crt is self-signed: browsers warn" in proposal.notes[0]
+    assert not proposal.tasks
 
 
 def test_an_expired_self_signed_pair_is_renewed_for_its_own_key_but_not_by_yes_alone(
@@ -111,21 +111,21 @@ def test_one_half_a_stranger_and_rubbish_are_a_persons(root: Path, pair: tuple[s
     (root / "nginx/ssl/server.crt").write_text("rubbish")
     assert "is no readable certificate" in planned(root).tasks[0].text
     (root / "nginx/ssl/server.key").unlink()
-    findings = planned(root)
-    assert "nginx/ssl/server.crt has no nginx/ssl/server.key" in findings.tasks[0].text
-    assert {change.action for change in findings.changes} == {"keep"}
+    proposal = planned(root)
+    assert "nginx/ssl/server.crt has no nginx/ssl/server.key" in proposal.tasks[0].text
+    assert {change.action for change in proposal.changes} == {"keep"}
     (root / "nginx/ssl/server.crt").unlink()
     (root / "nginx/ssl/server.crt").mkdir()
-    findings = planned(root)
-    assert findings.tasks[0].paste == (f"rmdir {root}/nginx/ssl/server.crt",)
-    assert not findings.changes
+    proposal = planned(root)
+    assert proposal.tasks[0].paste == (f"rmdir {root}/nginx/ssl/server.crt",)
+    assert not proposal.changes
 
 
 def test_what_another_service_writes_at_run_time_is_not_made(root: Path) -> None:
     certbot = Service("certbot", mounts=(Mount(str(root / "nginx" / "ssl"), "/out"),))
-    findings = planned(root, certbot)
-    assert not findings.changes
-    assert not findings.tasks[0].is_required
+    proposal = planned(root, certbot)
+    assert not proposal.changes
+    assert not proposal.tasks[0].is_required
 
 
 def test_the_configuration_in_a_built_image_is_read_where_it_is_built_from(root: Path) -> None:

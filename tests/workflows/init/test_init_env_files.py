@@ -47,8 +47,8 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_a_url_in_an_env_file_gets_the_databases_new_password(project: Project) -> None:
-    findings = find_literals(project).findings
-    [change] = findings.changes
+    proposal = find_literals(project).proposal
+    [change] = proposal.changes
     assert change.text.endswith(
         "services:\n"
         "  web:\n"
@@ -59,7 +59,7 @@ def test_a_url_in_an_env_file_gets_the_databases_new_password(project: Project) 
         "      POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?}\n"
     )
     assert "DATABASE_URL (prod.env:2), db.POSTGRES_PASSWORD (compose.prod.yaml:5)" in str(
-        findings.notes
+        proposal.notes
     )
 
 
@@ -67,7 +67,7 @@ def test_productions_own_env_file_is_looked_at_elsewhere(project: Project) -> No
     (project.root / "prod.env").rename(project.root / ".env.production")
     model = project.stacks[PRODUCTION].model
     model["services"]["web"]["env_file"] = [{"path": str(project.root / ".env.production")}]
-    [change] = find_literals(project).findings.changes
+    [change] = find_literals(project).proposal.changes
     assert "DATABASE_URL" not in change.text
 
 

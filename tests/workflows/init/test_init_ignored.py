@@ -9,7 +9,7 @@ import pytest
 
 from dartsctl.config.settings import PRODUCTION, load
 from dartsctl.discovery.changes import Change
-from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.proposal import Proposal
 from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.workflows.init.build_contexts import find_docker_ignored
 from dartsctl.workflows.init.ignore_files import find_ignored
@@ -33,17 +33,17 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def ignored(root: Path, *names: str) -> Findings:
+def ignored(root: Path, *names: str) -> Proposal:
     return find_ignored(root, [Change("keep", root / name, "") for name in names])
 
 
 def test_a_second_run_adds_nothing_even_for_a_file_that_git_has(root: Path) -> None:
     write(root / ".env", "API_TOKEN=abc\n")
     git(root, "add", ".env")
-    findings = ignored(root, ".env", "nginx/ssl/ä b.key")
-    [change] = findings.changes
+    proposal = ignored(root, ".env", "nginx/ssl/ä b.key")
+    [change] = proposal.changes
     assert change.text == "/.env\n/nginx/ssl/ä b.key\n"
-    [task] = findings.tasks
+    [task] = proposal.tasks
     assert task.text.startswith(".env is in git, with its secrets")
     assert task.paste == (f"git -C {root} rm --cached .env",)
     write(root / ".gitignore", change.text)
@@ -55,7 +55,7 @@ def test_a_second_run_adds_nothing_even_for_a_file_that_git_has(root: Path) -> N
 def test_an_env_file_without_a_secret_may_be_in_git(root: Path) -> None:
     write(root / ".env", "COMPOSE_PROJECT_NAME=shop\nPASSWORD_FILE=/run/x\nEMPTY_PASSWORD=\n")
     git(root, "add", ".env")
-    assert ignored(root, ".env") == Findings()
+    assert ignored(root, ".env") == Proposal()
 
 
 def test_private_keys_in_git_are_named(root: Path) -> None:
@@ -71,7 +71,7 @@ def test_private_keys_in_git_are_named(root: Path) -> None:
 # --- images ---------------------------------------------------------------------------------------
 
 
-def docker_ignored(root: Path, *private: str, context: str = "", **build: str) -> Findings:
+def docker_ignored(root: Path, *private: str, context: str = "", **build: str) -> Proposal:
     body = {"build": {"context": str(root / context), **build}}
     model = {"services": {"web": body, "db": {"image": "postgres"}}}
     facts = StackFacts(PRODUCTION, (root / "compose.yml",), model=model)
@@ -95,25 +95,25 @@ def test_an_image_that_copies_everything_gets_no_secret_repository_or_environmen
     [change] = docker_ignored(root, ".env.production", "nginx/ssl/a.key").changes
     assert (change.action, change.text) == ("append", ".venv\n")
     write(root / ".dockerignore", change.text + "**/*.key\n.env*\n.git")
-    assert docker_ignored(root, ".env.production", "nginx/ssl/a.key") == Findings()
+    assert docker_ignored(root, ".env.production", "nginx/ssl/a.key") == Proposal()
 
 
 def test_what_the_dockerfile_does_not_copy_needs_no_line(root: Path) -> None:
     write(root / "Dockerfile", "FROM x\nCOPY src requirements.txt /app/\n")
     write(root / ".env", "A=1")
-    assert docker_ignored(root) == Findings()
-    assert docker_ignored(root, dockerfile="missing") == Findings()
+    assert docker_ignored(root) == Proposal()
+    assert docker_ignored(root, dockerfile="missing") == Proposal()
     write(root / "api" / "Dockerfile", "FROM x\nCOPY . .\n")
-    assert docker_ignored(root, context="api") == Findings()
+    assert docker_ignored(root, context="api") == Proposal()
 
 
 def test_what_is_kept_on_purpose_is_only_said(root: Path) -> None:
     write(root / "Dockerfile", "FROM x\nCOPY . .\nRUN git describe > version\n")
     write(root / ".env", "A=1")
     write(root / ".dockerignore", "*\n!.env\n!src\n")
-    findings = docker_ignored(root)
-    assert findings.changes == ()
-    assert findings.notes == (".dockerignore keeps .env in the image of web on purpose",)
+    proposal = docker_ignored(root)
+    assert proposal.changes == ()
+    assert proposal.notes == (".dockerignore keeps .env in the image of web on purpose",)
 
 
 def test_a_dockerfiles_own_ignore_file_goes_before_the_contexts(root: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.proposal import Proposal
 from dartsctl.discovery.slow_images import wait_timeout
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, by_service
 from dartsctl.stack.compose_model import read_stack
@@ -29,22 +29,22 @@ def published(**services: list[int]) -> dict[str, Any]:
     }
 
 
-def ports_found(root: Path, services: dict[str, Any], settings: str = "") -> Findings:
+def ports_found(root: Path, services: dict[str, Any], settings: str = "") -> Proposal:
     stack = facts("prod", root / "p.yaml", services=services)
     return find_production_ports(init_project(root, stack, engine=FakeEngine(), settings=settings))
 
 
 def test_another_projects_ports_replace_the_default_list(tmp_path: Path) -> None:
-    findings = ports_found(tmp_path, published(web=[80, 443], api=[3000]))
-    settings = {(line.table, line.key): line.value for line in findings.settings}
+    proposal = ports_found(tmp_path, published(web=[80, 443], api=[3000]))
+    settings = {(line.table, line.key): line.value for line in proposal.settings}
     assert settings == {("ports.production", "web"): [80, 443], ("ports.production", "api"): 3000}
-    assert findings.settings[0].why == "what p.yaml publishes, instead of dartsctl's default list"
+    assert proposal.settings[0].why == "what p.yaml publishes, instead of dartsctl's default list"
 
 
 def test_the_table_is_left_out_where_dartsctl_reserves_the_same_ports(tmp_path: Path) -> None:
     """It takes what production publishes anyway, and the whole default list is published."""
     numbers = [number for ports in PRODUCTION_PORTS.values() for number in ports]
-    assert ports_found(tmp_path, published(all=[*numbers, 9763])) == Findings()
+    assert ports_found(tmp_path, published(all=[*numbers, 9763])) == Proposal()
 
 
 def test_production_that_publishes_nothing_reserves_nothing(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_production_that_publishes_nothing_reserves_nothing(tmp_path: Path) -> N
 
 def test_a_table_of_the_settings_is_left_alone(tmp_path: Path) -> None:
     settings = "[ports.production]\nweb = 8443\n"
-    assert ports_found(tmp_path, published(web=[80]), settings) == Findings()
+    assert ports_found(tmp_path, published(web=[80]), settings) == Proposal()
 
 
 def test_ports_in_the_dev_range_are_not_written_because_the_table_must_not_have_them() -> None:
@@ -63,7 +63,7 @@ def test_ports_in_the_dev_range_are_not_written_because_the_table_must_not_have_
 
 def test_files_that_compose_refuses_say_nothing_about_ports(tmp_path: Path) -> None:
     project = init_project(tmp_path, engine=FakeEngine())
-    assert find_production_ports(project) == Findings()
+    assert find_production_ports(project) == Proposal()
 
 
 def needs(name: str) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def test_each_environment_gets_what_its_own_services_need(tmp_path: Path) -> Non
     (setting,) = find_wait_timeouts(project).settings
     assert (setting.table, setting.key, setting.value) == ("prod", "wait_timeout", 690)
     known = FakeEngine(images={"wso2/wso2is:7.0.0": HealthCheck(("CMD", "true"))})
-    assert find_wait_timeouts(init_project(tmp_path, *stacks, engine=known)) == Findings()
+    assert find_wait_timeouts(init_project(tmp_path, *stacks, engine=known)) == Proposal()
     settings = "[prod]\nwait_timeout = 60\n"
     own = init_project(tmp_path, *stacks, engine=FakeEngine(), settings=settings)
-    assert find_wait_timeouts(own) == Findings()
+    assert find_wait_timeouts(own) == Proposal()

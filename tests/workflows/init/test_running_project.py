@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.proposal import Proposal
 from dartsctl.stack.containers import Container
 from dartsctl.workflows.init.running_project import find_projects
 from fakes.engine import FakeEngine
@@ -22,8 +22,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "shop"
 
 
-def settings_of(findings: Findings) -> dict[str, Any]:
-    return {f"{line.table}.{line.key}": line.value for line in findings.settings}
+def settings_of(proposal: Proposal) -> dict[str, Any]:
+    return {f"{line.table}.{line.key}": line.value for line in proposal.settings}
 
 
 def prod(root: Path, *names: str, **more: Any) -> Any:
@@ -34,7 +34,7 @@ def dev(root: Path, *names: str, **more: Any) -> Any:
     return facts("dev", *(root / name for name in names), services=WEB, **more)
 
 
-def look(root: Path, *stacks: Any, running: tuple[Container, ...] = (), **more: Any) -> Findings:
+def look(root: Path, *stacks: Any, running: tuple[Container, ...] = (), **more: Any) -> Proposal:
     engine = FakeEngine(running, volumes=more.pop("volumes", frozenset()))
     return find_projects(init_project(root, *stacks, engine=engine, **more))
 
@@ -42,49 +42,49 @@ def look(root: Path, *stacks: Any, running: tuple[Container, ...] = (), **more: 
 def test_the_project_that_runs_from_productions_files_is_production(root: Path) -> None:
     file = root / "compose.prod.yaml"
     both = (container("web", "live", file), container("db", "live", file))
-    findings = look(root, prod(root, "compose.prod.yaml"), running=both)
-    assert settings_of(findings) == {"prod.project": "live"}
+    proposal = look(root, prod(root, "compose.prod.yaml"), running=both)
+    assert settings_of(proposal) == {"prod.project": "live"}
     said = "2 containers of project live run from compose.prod.yaml"
-    assert findings.notes == (said,)
-    assert findings.settings[0].why == said
+    assert proposal.notes == (said,)
+    assert proposal.settings[0].why == said
 
 
 def test_stopped_containers_count_because_their_volumes_do(root: Path) -> None:
     stopped = container("web", "live", root / "compose.prod.yaml", state="exited")
-    findings = look(root, prod(root, "compose.prod.yaml"), running=(stopped,))
-    assert settings_of(findings) == {"prod.project": "live"}
-    assert findings.notes == ("1 container of project live stopped, from compose.prod.yaml",)
+    proposal = look(root, prod(root, "compose.prod.yaml"), running=(stopped,))
+    assert settings_of(proposal) == {"prod.project": "live"}
+    assert proposal.notes == ("1 container of project live stopped, from compose.prod.yaml",)
 
 
 def test_a_project_with_dartsctls_own_name_needs_no_line(root: Path) -> None:
     running = (container("web", "shop", root / "compose.prod.yaml"),)
-    findings = look(root, prod(root, "compose.prod.yaml"), running=running)
-    assert findings.settings == ()
-    assert findings.notes == ("1 container of project shop runs from compose.prod.yaml",)
+    proposal = look(root, prod(root, "compose.prod.yaml"), running=running)
+    assert proposal.settings == ()
+    assert proposal.notes == ("1 container of project shop runs from compose.prod.yaml",)
 
 
 def test_what_runs_wins_over_what_is_stopped(root: Path) -> None:
     file = root / "compose.prod.yaml"
     containers = (container("web", "old", file, state="exited"), container("web", "live", file))
-    findings = look(root, prod(root, "compose.prod.yaml"), running=containers)
-    assert settings_of(findings) == {"prod.project": "live"}
+    proposal = look(root, prod(root, "compose.prod.yaml"), running=containers)
+    assert settings_of(proposal) == {"prod.project": "live"}
 
 
 def test_of_two_that_run_none_is_chosen(root: Path) -> None:
     file = root / "compose.prod.yaml"
     containers = (container("web", "blue", file), container("web", "green", file))
-    findings = look(root, prod(root, "compose.prod.yaml"), running=containers)
-    assert findings.settings == ()
-    assert findings.notes[-1] == (
+    proposal = look(root, prod(root, "compose.prod.yaml"), running=containers)
+    assert proposal.settings == ()
+    assert proposal.notes[-1] == (
         "which of blue, green is production is unknown; [prod] project says it"
     )
 
 
 def test_without_containers_it_is_the_name_that_compose_itself_uses(root: Path) -> None:
     """`docker compose -f deploy/compose.prod.yaml up` is project `deploy`: so are its volumes."""
-    findings = look(root, prod(root, "deploy/compose.prod.yaml", project="deploy"))
-    assert settings_of(findings) == {"prod.project": "deploy"}
-    assert findings.settings[0].why == "as Compose itself names the project of its files"
+    proposal = look(root, prod(root, "deploy/compose.prod.yaml", project="deploy"))
+    assert settings_of(proposal) == {"prod.project": "deploy"}
+    assert proposal.settings[0].why == "as Compose itself names the project of its files"
     assert look(root, prod(root, "compose.prod.yaml", project="shop")).settings == ()
 
 
@@ -97,7 +97,7 @@ def test_the_files_of_dev_decide_for_dev(root: Path) -> None:
 def test_a_file_that_both_have_does_not_tell_whose_containers_they_are(root: Path) -> None:
     stacks = (prod(root, "compose.yaml", "compose.prod.yaml"), dev(root, "compose.yaml"))
     other = container("db", "else", root / "compose.yaml", root / "compose.test.yaml")
-    assert look(root, *stacks, running=(other,)) == Findings()
+    assert look(root, *stacks, running=(other,)) == Proposal()
     more = container("db", "live", root / "compose.prod.yaml", root / "compose.tls.yaml")
     assert settings_of(look(root, *stacks, running=(more,))) == {"prod.project": "live"}
 
@@ -106,9 +106,9 @@ def test_dev_under_productions_name_is_told_and_production_keeps_it(root: Path) 
     """The settings are committed: on the server, production has this name and its volumes."""
     stacks = (prod(root, "compose.prod.yaml"), dev(root, "compose.yaml"))
     running = (container("db", "shop", root / "compose.yaml"),)
-    findings = look(root, *stacks, running=running)
-    assert findings.settings == ()
-    (task,) = findings.tasks
+    proposal = look(root, *stacks, running=running)
+    assert proposal.settings == ()
+    (task,) = proposal.tasks
     assert not task.is_required
     assert task.text.startswith("1 container of project shop runs from compose.yaml, but")
     assert task.paste == ("docker compose -p shop down",)
@@ -121,19 +121,19 @@ def test_a_lone_dev_stack_keeps_its_data(root: Path, *, has_containers: bool) ->
     lone = facts("dev", root / "compose.dev.yaml", services=services)
     running = (container("db", "shop", root / "compose.dev.yaml"),)
     if has_containers:
-        findings = look(root, lone, running=running)
+        proposal = look(root, lone, running=running)
     else:
-        findings = look(root, lone, volumes=frozenset({"shop_data", "other_data"}))
-    assert settings_of(findings) == {"dev.project": "shop"}
+        proposal = look(root, lone, volumes=frozenset({"shop_data", "other_data"}))
+    assert settings_of(proposal) == {"dev.project": "shop"}
 
 
 def test_a_plain_file_alone_has_composes_name_by_default(root: Path) -> None:
     root.mkdir()
     (root / "compose.yaml").touch()
     running = (container("db", "shop", root / "compose.yaml"),)
-    findings = look(root, dev(root, "compose.yaml"), running=running)
-    assert findings.settings == ()
-    assert findings.notes == ("1 container of project shop runs from compose.yaml",)
+    proposal = look(root, dev(root, "compose.yaml"), running=running)
+    assert proposal.settings == ()
+    assert proposal.notes == ("1 container of project shop runs from compose.yaml",)
 
 
 def volume(key: str) -> dict[str, str]:
@@ -143,7 +143,7 @@ def volume(key: str) -> dict[str, str]:
 def test_a_lone_dev_stack_without_data_has_dartsctls_default(root: Path) -> None:
     services = {"db": {"image": "postgres", "volumes": [volume("data")]}}
     lone = facts("dev", root / "compose.yaml", services=services)
-    assert look(root, lone, volumes=frozenset({"another_data"})) == Findings()
+    assert look(root, lone, volumes=frozenset({"another_data"})) == Proposal()
 
 
 def test_a_name_in_devs_own_files_is_kept_and_a_folders_name_is_not(root: Path) -> None:
@@ -172,9 +172,9 @@ def test_production_in_another_folder_is_found_by_its_container_names(root: Path
     running = tuple(
         container(name, "live", elsewhere, name=f"shop-{name}") for name in ("web", "db")
     )
-    findings = look(root, ours, running=running)
-    assert settings_of(findings) == {"prod.project": "live"}
-    assert findings.notes == (f"2 containers of project live run from {elsewhere}",)
+    proposal = look(root, ours, running=running)
+    assert settings_of(proposal) == {"prod.project": "live"}
+    assert proposal.notes == (f"2 containers of project live run from {elsewhere}",)
 
 
 def test_a_dev_stack_of_this_folder_is_not_production_by_its_container_names(root: Path) -> None:
@@ -197,22 +197,22 @@ def test_containers_of_compose_v1_have_relative_files(root: Path) -> None:
     old = container("web", "live", Path("compose.prod.yaml"))
     labels = {**old.labels, "com.docker.compose.project.working_dir": str(root)}
     old = Container(old.id, old.name, old.image, old.state, labels=labels)
-    findings = look(root, prod(root, "compose.prod.yaml"), running=(old,))
-    assert settings_of(findings) == {"prod.project": "live"}
+    proposal = look(root, prod(root, "compose.prod.yaml"), running=(old,))
+    assert settings_of(proposal) == {"prod.project": "live"}
 
 
 def test_a_project_in_the_settings_is_not_written_again(root: Path) -> None:
     running = (container("web", "live", root / "p.yaml"),)
     settings = '[prod]\nproject = "live"\n'
-    findings = look(root, prod(root, "p.yaml"), running=running, settings=settings)
-    assert findings.settings == ()
+    proposal = look(root, prod(root, "p.yaml"), running=running, settings=settings)
+    assert proposal.settings == ()
 
 
 def test_without_an_engine_compose_still_says_the_name(root: Path) -> None:
     engine = FakeEngine(is_gone=True)
     stack = prod(root, "p.yaml", project="live")
-    findings = find_projects(init_project(root, stack, engine=engine))
-    assert settings_of(findings) == {"prod.project": "live"}
+    proposal = find_projects(init_project(root, stack, engine=engine))
+    assert settings_of(proposal) == {"prod.project": "live"}
 
 
 def test_a_project_that_the_settings_name_is_only_contradicted_by_containers(root: Path) -> None:

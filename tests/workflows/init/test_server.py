@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dartsctl.config.settings import load
-from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.proposal import Proposal
 from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.workflows.init.project import InitRequest, Project
@@ -46,14 +46,14 @@ def project_in(root: Path, services: dict[str, Any] | None = None) -> Project:
     return Project(InitRequest(load(root, {})), stacks, bundled=False, deps=deps)
 
 
-def found(project: Project) -> Findings:
+def found(project: Project) -> Proposal:
     return find_server(project, find_app(project))
 
 
-def settings_of(findings: Findings) -> dict[str, Any]:
+def settings_of(proposal: Proposal) -> dict[str, Any]:
     return {
         f"{setting.table}.{setting.key}": setting.value
-        for setting in findings.settings
+        for setting in proposal.settings
         if not setting.is_default
     }
 
@@ -67,9 +67,9 @@ def test_what_dev_does_by_itself_needs_no_line(tmp_path: Path) -> None:
         tmp_path,
         {"run.py": RUNS.replace("/health", "/"), "Dockerfile": "FROM x\nCMD python run.py"},
     )
-    findings = found(project_in(tmp_path, {"web": built(tmp_path), "db": {"image": "postgres"}}))
-    assert settings_of(findings) == {"server.replaces": ["web"]}
-    assert [setting.why for setting in findings.settings] == [
+    proposal = found(project_in(tmp_path, {"web": built(tmp_path), "db": {"image": "postgres"}}))
+    assert settings_of(proposal) == {"server.replaces": ["web"]}
+    assert [setting.why for setting in proposal.settings] == [
         "Dockerfile:2: Flask",
         "compose.yaml:2",
     ]
@@ -117,10 +117,10 @@ def test_the_app_may_be_in_the_only_folder_from_which_one_is_built(tmp_path: Pat
         "server.replaces": ["api"],
     }
     write(tmp_path, {"frontend/app.py": RUNS})
-    findings = found(project_in(tmp_path, model))
-    assert settings_of(findings) == {}
-    assert findings.tasks[0].text == "choose the app that `dartsctl dev` starts: backend, frontend"
-    assert findings.tasks[0].paste == (
+    proposal = found(project_in(tmp_path, model))
+    assert settings_of(proposal) == {}
+    assert proposal.tasks[0].text == "choose the app that `dartsctl dev` starts: backend, frontend"
+    assert proposal.tasks[0].paste == (
         "[server]",
         'directory = "backend"',
         'directory = "frontend"',
@@ -139,8 +139,8 @@ def test_of_services_that_start_something_unknown_the_one_with_a_port_is_the_app
 
 def test_without_an_app_nothing_is_said(tmp_path: Path) -> None:
     write(tmp_path, {"server.js": "", "Dockerfile": "FROM node\nCMD node server.js"})
-    findings = found(project_in(tmp_path, {"web": built(tmp_path)}))
-    assert findings == Findings()
+    proposal = found(project_in(tmp_path, {"web": built(tmp_path)}))
+    assert proposal == Proposal()
 
 
 def test_two_frameworks_are_a_task_with_the_lines(tmp_path: Path) -> None:
@@ -151,9 +151,9 @@ def test_two_frameworks_are_a_task_with_the_lines(tmp_path: Path) -> None:
             "manage.py": MANAGE,
         },
     )
-    findings = found(project_in(tmp_path))
-    assert settings_of(findings) == {}
-    (task,) = findings.tasks
+    proposal = found(project_in(tmp_path))
+    assert settings_of(proposal) == {}
+    (task,) = proposal.tasks
     assert task.text == "choose what `dartsctl dev` starts: app.py (Flask), manage.py (Django)"
     assert task.paste == (
         "[server]",
@@ -166,9 +166,9 @@ def test_a_port_that_nothing_can_change_is_a_task(tmp_path: Path) -> None:
     text = "from flask import Flask\nfrom flask_socketio import SocketIO\nimport eventlet\n"
     text += "app = Flask(__name__)\nio = SocketIO(app)\nio.run(app, port=5000)\n"
     write(tmp_path, {"app.py": text})
-    findings = found(project_in(tmp_path))
-    assert settings_of(findings) == {}
-    assert findings.tasks[0].text == (
+    proposal = found(project_in(tmp_path))
+    assert settings_of(proposal) == {}
+    assert proposal.tasks[0].text == (
         "app.py:6 listens on the port 5000 and reads no variable, so `dartsctl dev` cannot give it "
         "a port of its own; let it read one"
     )
@@ -186,15 +186,15 @@ def test_a_production_port_in_an_env_file_is_said_in_the_settings(
         },
     )
     project = project_in(tmp_path)
-    findings = find_server_env(find_app(project), project, project)
-    (setting,) = findings.settings
+    proposal = find_server_env(find_app(project), project, project)
+    (setting,) = proposal.settings
     assert (setting.key, setting.value) == (
         "port_variables",
         ["FLASK_RUN_PORT", "FLASK_PORT", "PORT"],
     )
     assert setting.why == "PORT=5000 in .env:2: `dartsctl dev` sets the leased port instead"
-    assert len(findings.tasks) == bool(override)
-    for task in findings.tasks:
+    assert len(proposal.tasks) == bool(override)
+    for task in proposal.tasks:
         assert task.text == (
             "app.py:2 loads its env file over the environment, so PORT=5000 in .env:2 counts and "
             "not the port that `dartsctl dev` leases; let the environment count, or remove that "
@@ -279,13 +279,13 @@ def test_the_variables_of_the_container_lead_to_the_dev_services(tmp_path: Path)
     compose: Any = lambda *_, **__: WrittenCompose(model)  # noqa: E731
     deps = replace(project.deps, compose_on=compose)
     project = Project(project.request, {"dev": stack}, bundled=False, deps=deps)
-    findings = find_server_env(find_app(project), project, project)
-    assert {setting.key: (setting.value, setting.why) for setting in findings.settings} == {
+    proposal = find_server_env(find_app(project), project, project)
+    assert {setting.key: (setting.value, setting.why) for setting in proposal.settings} == {
         "QUEUE": ("amqp://{queue.host}:{queue.port:5672}", "compose.yaml:5"),
         "BACK_URL": ("{url}/x", "compose.yaml:6"),
         "CACHE": ("{env.CACHE@cache:6379}", ".env.example:1"),
     }
-    assert findings.tasks == ()
+    assert proposal.tasks == ()
 
 
 def test_the_server_gets_the_env_file_of_its_container(tmp_path: Path) -> None:
@@ -309,9 +309,9 @@ def test_the_server_gets_the_env_file_of_its_container(tmp_path: Path) -> None:
     compose: Any = lambda *_, **__: WrittenCompose(written)  # noqa: E731
     deps = replace(project.deps, compose_on=compose)
     project = Project(project.request, {"dev": stack}, bundled=False, deps=deps)
-    findings = find_server_env(find_app(project), project, project)
-    assert {(setting.table, setting.key): setting.value for setting in findings.settings} == {
+    proposal = find_server_env(find_app(project), project, project)
+    assert {(setting.table, setting.key): setting.value for setting in proposal.settings} == {
         ("server", "env_files"): ["config/web.env"],
         ("server.env", "DB_URL"): "{env.DB_URL@db:5432}",
     }
-    assert [setting.why for setting in findings.settings] == ["compose.yaml:4", "config/web.env:1"]
+    assert [setting.why for setting in proposal.settings] == ["compose.yaml:4", "config/web.env:1"]

@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.settings import load
-from dartsctl.discovery.findings import Findings, FoundSetting
+from dartsctl.discovery.proposal import Proposal, ProposedSetting
 from dartsctl.errors import DartsctlError
 from dartsctl.workflows.init.project import InitRequest, Project
 from dartsctl.workflows.init.settings_file import plan_settings
 from fakes.deps import FakeClock, fake_deps
 
 FINDINGS = (
-    FoundSetting("", "name", "shop", "the folder's name"),
-    FoundSetting("prod", "files", ["compose.yaml"], "named on the command line"),
-    FoundSetting("server", "health", "/health", "app.py:3"),
-    FoundSetting("server.env", "DB_HOST", "{db.host}", "app.py:9"),
-    FoundSetting("dev", "files", ["compose.dev.yaml"], "by its name", is_default=True),
+    ProposedSetting("", "name", "shop", "the folder's name"),
+    ProposedSetting("prod", "files", ["compose.yaml"], "named on the command line"),
+    ProposedSetting("server", "health", "/health", "app.py:3"),
+    ProposedSetting("server.env", "DB_HOST", "{db.host}", "app.py:9"),
+    ProposedSetting("dev", "files", ["compose.dev.yaml"], "by its name", is_default=True),
 )
 
 
-def planned(root: Path, settings: tuple[FoundSetting, ...] = FINDINGS) -> Findings:
+def planned(root: Path, settings: tuple[ProposedSetting, ...] = FINDINGS) -> Proposal:
     request = InitRequest(load(root, {}))
     deps = fake_deps(root, FakeClock())
     return plan_settings(Project(request, {}, bundled=False, deps=deps), settings)
@@ -53,8 +53,8 @@ def test_an_existing_file_gets_only_the_tables_that_it_lacks_at_its_end(
 ) -> None:
     old = f'name = "mine"  # mine\n[server]\nready_timeout = 9{end}'
     write(tmp_path / "dartsctl.toml", old)
-    findings = planned(tmp_path)
-    [change] = findings.changes
+    proposal = planned(tmp_path)
+    [change] = proposal.changes
     assert (change.action, change.old) == ("edit", old.encode())
     assert change.about == "adds [prod], [server.env]"
     assert change.text.startswith(old)
@@ -63,7 +63,7 @@ def test_an_existing_file_gets_only_the_tables_that_it_lacks_at_its_end(
         "prod": {"files": ["compose.yaml"]},
         "server": {"ready_timeout": 9, "env": {"DB_HOST": "{db.host}"}},
     }
-    assert findings.notes == (
+    assert proposal.notes == (
         'dartsctl.toml keeps its own name; init would write name = "shop" (the folder\'s name)',
         'dartsctl.toml does not set server.health; init would write health = "/health" (app.py:3)',
     )
@@ -72,9 +72,9 @@ def test_an_existing_file_gets_only_the_tables_that_it_lacks_at_its_end(
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     [first] = planned(tmp_path).changes
     write(first.path, first.text)
-    findings = planned(tmp_path)
-    assert [change.action for change in findings.changes] == ["keep"]
-    assert findings.notes == ()
+    proposal = planned(tmp_path)
+    assert [change.action for change in proposal.changes] == ["keep"]
+    assert proposal.notes == ()
 
 
 def test_the_line_ends_and_the_byte_order_mark_stay(tmp_path: Path) -> None:
@@ -117,9 +117,9 @@ def test_where_toml_allows_no_table_at_the_end_the_lines_are_left_to_a_person(
 ) -> None:
     name = "pyproject.toml" if "tool" in old else "dartsctl.toml"
     write(tmp_path / name, old)
-    findings = planned(tmp_path, FINDINGS[2:4])
-    assert [change.action for change in findings.changes] == ["keep"]
-    [task] = findings.tasks
+    proposal = planned(tmp_path, FINDINGS[2:4])
+    assert [change.action for change in proposal.changes] == ["keep"]
+    [task] = proposal.tasks
     assert task.text == f"add [server.env] to {tmp_path / name}"
     assert task.paste[-1] == 'DB_HOST = "{db.host}"  # app.py:9'
 
@@ -127,8 +127,8 @@ def test_where_toml_allows_no_table_at_the_end_the_lines_are_left_to_a_person(
 def test_a_single_port_is_the_same_as_a_list_of_it(tmp_path: Path) -> None:
     write(tmp_path / "dartsctl.toml", "[ports.production]\nweb = 80\nproxy = [443]\n")
     settings = (
-        FoundSetting("ports.production", "web", [80]),
-        FoundSetting("ports.production", "proxy", 443),
+        ProposedSetting("ports.production", "web", [80]),
+        ProposedSetting("ports.production", "proxy", 443),
     )
     assert planned(tmp_path, settings).notes == ()
 
@@ -136,9 +136,9 @@ def test_a_single_port_is_the_same_as_a_list_of_it(tmp_path: Path) -> None:
 def test_a_project_whose_names_say_everything_needs_no_minimal_file(tmp_path: Path) -> None:
     request = InitRequest(load(tmp_path, {}), minimal=True)
     project = Project(request, {}, bundled=False, deps=fake_deps(tmp_path, FakeClock()))
-    findings = plan_settings(project, FINDINGS[4:])
-    assert findings.changes == ()
-    assert findings.notes == ("no settings are needed: everything has its conventional name",)
+    proposal = plan_settings(project, FINDINGS[4:])
+    assert proposal.changes == ()
+    assert proposal.notes == ("no settings are needed: everything has its conventional name",)
 
 
 @pytest.mark.parametrize("old", ["", 'name = "shop"\n'])
@@ -146,4 +146,4 @@ def test_settings_that_every_verb_would_refuse_are_not_planned(tmp_path: Path, o
     if old:
         write(tmp_path / "dartsctl.toml", old)
     with pytest.raises(DartsctlError, match=r"not accepted: .* port 5001 lies in the dev range"):
-        planned(tmp_path, (FoundSetting("ports.production", "web", [5001]),))
+        planned(tmp_path, (ProposedSetting("ports.production", "web", [5001]),))

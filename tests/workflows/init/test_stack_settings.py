@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dartsctl.discovery.findings import Task
+from dartsctl.discovery.proposal import Task
 from dartsctl.workflows.init.stack_settings import find_stacks
 from fakes.engine import FakeEngine
 from fakes.init_projects import facts, init_project

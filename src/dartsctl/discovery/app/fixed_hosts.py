@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.discovery.app.env_reads import read_by
 from dartsctl.discovery.app.sources import Sources, text_of
-from dartsctl.discovery.findings import Task
+from dartsctl.discovery.proposal import Task
 from dartsctl.server.service_targets import service_targets
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dartsctl.discovery.findings import Task
+from dartsctl.discovery.proposal import Task
 
 if TYPE_CHECKING:
     from dartsctl.discovery.app.server_env import Misleading, ServerVariable

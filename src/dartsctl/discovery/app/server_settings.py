@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dartsctl.discovery.app.app_service import possible_apps
 from dartsctl.discovery.app.entry import DEFAULT_SCRIPTS, PYTHON
 from dartsctl.discovery.app.routes import health_route
-from dartsctl.discovery.findings import FoundSetting, Task
+from dartsctl.discovery.proposal import ProposedSetting, Task
 from dartsctl.discovery.settings_text import setting_line
 from dartsctl.text.phrases import relative
 
@@ -22,45 +22,45 @@ if TYPE_CHECKING:
 _MOST_CANDIDATES = 6
 
 
-def server_settings(app: App, root: Path, default: Path) -> Iterator[FoundSetting]:
+def server_settings(app: App, root: Path, default: Path) -> Iterator[ProposedSetting]:
     """Yield the lines of `[server]`. `default` is the folder of the server without a setting."""
     entry, service = app.entry, app.service
     if entry is None or entry.problem:
         return
     directory = app.folder / entry.directory
     if directory != default:
-        yield FoundSetting("server", "directory", relative(root, directory), entry.where)
+        yield ProposedSetting("server", "directory", relative(root, directory), entry.where)
     yield from _command_settings(app, entry)
     if entry.handover:
         why = "app.run() takes the leased port's socket; its own port would be another"
-        yield FoundSetting("server", "handover", entry.handover, why)
+        yield ProposedSetting("server", "handover", entry.handover, why)
     if entry.port_variables:
         names = list(entry.port_variables)
-        yield FoundSetting("server", "port_variables", names, f"what {entry.file} reads")
+        yield ProposedSetting("server", "port_variables", names, f"what {entry.file} reads")
     yield from _health(app)
     if service is not None:
-        yield FoundSetting("server", "replaces", [service.name], service.place)
+        yield ProposedSetting("server", "replaces", [service.name], service.place)
 
 
-def _command_settings(app: App, entry: EntryPoint) -> Iterator[FoundSetting]:
+def _command_settings(app: App, entry: EntryPoint) -> Iterator[ProposedSetting]:
     """Yield the command, unless `dev` starts just that without a setting."""
     files = app.sources.texts
     scripts = [name for name in DEFAULT_SCRIPTS if posixpath.join(entry.directory, name) in files]
     is_default = entry.command == (PYTHON, *scripts[:1])
     why = f"{entry.where}: {entry.framework}".removesuffix(": ")
-    yield FoundSetting("server", "command", list(entry.command), why, is_default)
+    yield ProposedSetting("server", "command", list(entry.command), why, is_default)
     for name, value in entry.variables.items():
-        yield FoundSetting("server.env", name, value, entry.where)
+        yield ProposedSetting("server.env", name, value, entry.where)
 
 
-def _health(app: App) -> Iterator[FoundSetting]:
+def _health(app: App) -> Iterator[ProposedSetting]:
     if app.service is not None and app.service.health[0]:
         path, place = app.service.health
-        yield FoundSetting("server", "health", path, place)
+        yield ProposedSetting("server", "health", path, place)
         return
     route = health_route(app.sources, app.files)
     if route is not None:
-        yield FoundSetting("server", "health", route.path, route.where)
+        yield ProposedSetting("server", "health", route.path, route.where)
 
 
 def server_tasks(app: App, root: Path) -> Iterator[Task]:
@@ -79,14 +79,14 @@ def server_tasks(app: App, root: Path) -> Iterator[Task]:
         services = possible_apps(app.services)
         names = ", ".join(service.name for service in services)
         text = f"which service is the app that `dartsctl dev` runs on this host: {names}"
-        line = setting_line(FoundSetting("server", "replaces", [services[0].name]))
+        line = setting_line(ProposedSetting("server", "replaces", [services[0].name]))
         yield Task(text, ("[server]", line), is_required=False)
 
 
 def _folder_task(app: App, root: Path) -> Task:
     """Return the task to choose one of several apps, each of which is built from its folder."""
     names = [relative(root, folder) for folder in app.others]
-    lines = [setting_line(FoundSetting("server", "directory", name)) for name in names]
+    lines = [setting_line(ProposedSetting("server", "directory", name)) for name in names]
     text = f"choose the app that `dartsctl dev` starts: {', '.join(names)}"
     return Task(text, ("[server]", *lines), is_required=False)
 
@@ -106,7 +106,7 @@ def command_choices(app: App) -> Iterator[str]:
 
 def command_line(entry: EntryPoint) -> str:
     """Return the line of the settings that starts an entry point."""
-    return setting_line(FoundSetting("server", "command", list(entry.command)))
+    return setting_line(ProposedSetting("server", "command", list(entry.command)))
 
 
 def name_of(entry: EntryPoint) -> str:

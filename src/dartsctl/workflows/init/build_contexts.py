@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dartsctl.discovery.changes import Change
 from dartsctl.discovery.docker_ignore import excluded, kept_on_purpose, takes
 from dartsctl.discovery.dockerfile import copied_by
-from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.proposal import Proposal
 from dartsctl.edges.project.env_files import EXAMPLES
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import relative
@@ -35,7 +35,7 @@ class _Build:
     ignore_file: Path
 
 
-def find_docker_ignored(project: Project, private: Sequence[Path]) -> Findings:
+def find_docker_ignored(project: Project, private: Sequence[Path]) -> Proposal:
     """Return the lines for each .dockerignore; `private` are the files that no image may get."""
     missing: dict[Path, dict[str, str]] = {}
     notes: dict[str, None] = {}
@@ -49,7 +49,7 @@ def find_docker_ignored(project: Project, private: Sequence[Path]) -> Findings:
                 elif not excluded(path, lines):
                     missing.setdefault(build.ignore_file, {}).setdefault(path, build.service)
     changes = tuple(_change(path, wanted) for path, wanted in missing.items())
-    return Findings(notes=tuple(notes), changes=changes)
+    return Proposal(notes=tuple(notes), changes=changes)
 
 
 def _change(path: Path, wanted: Mapping[str, str]) -> Change:

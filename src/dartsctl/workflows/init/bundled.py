@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.changes import Change
-from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.proposal import Proposal
 from dartsctl.edges.project.files import template, template_mode, template_names
 
 if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project
 
 
-def find_bundled(project: Project) -> Findings:
+def find_bundled(project: Project) -> Proposal:
     """Return the Compose files of the bundled stack; nothing for a project with its own."""
-    return Findings(changes=tuple(_templates(project)))
+    return Proposal(changes=tuple(_templates(project)))
 
 
 def _templates(project: Project) -> Iterable[Change]:

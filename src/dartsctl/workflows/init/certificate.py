@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dartsctl.config.certificates import SOON, day
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.changes import PRIVATE, Change, NewPair
-from dartsctl.discovery.findings import Findings, Task
+from dartsctl.discovery.proposal import Proposal, Task
 from dartsctl.edges.project import certificate_files
 from dartsctl.edges.project.proxy_certificates import ProxyPair, proxy_pairs
 from dartsctl.errors import Advice, UsageError
@@ -26,7 +26,7 @@ _CERTIFICATES = "compose/nginx/certs"
 """The folder of the bundled stack's certificate, unless TLS_DIR names another one."""
 
 
-def find_certificate(project: Project, values: Mapping[str, str]) -> Findings:
+def find_certificate(project: Project, values: Mapping[str, str]) -> Proposal:
     """Return the certificates and their keys. `values` are the variables of the env files."""
     name = _tls_name(project, values)
     folder = project.request.certificate
@@ -34,14 +34,14 @@ def find_certificate(project: Project, values: Mapping[str, str]) -> Findings:
     if folder:
         pairs = tuple(pair for pair in pairs if pair.certificate.parent == folder)
     if pairs:
-        findings = Findings()
+        proposal = Proposal()
         for pair in pairs:
-            findings += _of_proxy(pair, name, project)
-        return findings
+            proposal += _of_proxy(pair, name, project)
+        return proposal
     folder = folder or _bundled_folder(project, values.get("TLS_DIR", ""))
     if folder is None:
-        return Findings()
-    return Findings(changes=tuple(_in_folder(folder, name or "localhost")))
+        return Proposal()
+    return Proposal(changes=tuple(_in_folder(folder, name or "localhost")))
 
 
 def _named_pairs(project: Project) -> tuple[ProxyPair, ...]:
@@ -52,7 +52,7 @@ def _named_pairs(project: Project) -> tuple[ProxyPair, ...]:
     return proxy_pairs(facts.stack, facts.contexts)
 
 
-def _of_proxy(pair: ProxyPair, name: str, project: Project) -> Findings:
+def _of_proxy(pair: ProxyPair, name: str, project: Project) -> Proposal:
     """Return the plan for a pair that a proxy's configuration names."""
     shown = relative(project.root, pair.certificate)
     shown_key = relative(project.root, pair.key)
@@ -61,27 +61,27 @@ def _of_proxy(pair: ProxyPair, name: str, project: Project) -> Findings:
         if path.is_dir():  # the engine makes a folder of a file that a mount lacks
             command = shell_command("rmdir", path)
             text = f"{relative(project.root, path)} is a folder, {by}: remove it, then init again"
-            return Findings(tasks=(Task(text, (command,)),))
+            return Proposal(tasks=(Task(text, (command,)),))
     existing = [path for path in (pair.certificate, pair.key) if os.path.lexists(path)]
     if len(existing) == 1:
         (there,) = existing
         lacking = shown_key if there == pair.certificate else shown
         text = f"{relative(project.root, there)} has no {lacking} beside it; {by}"
-        return Findings(changes=(_kept(there, pair),), tasks=(Task(text),))
+        return Proposal(changes=(_kept(there, pair),), tasks=(Task(text),))
     if not existing:
         return _missing(pair, name, shown, by)
     state = certificate_files.pair_state(pair.certificate, pair.key)
     kept = (_kept(pair.certificate, pair), _kept(pair.key, pair))
-    return Findings(changes=kept) + _judged(pair, state, name, project, shown)
+    return Proposal(changes=kept) + _judged(pair, state, name, project, shown)
 
 
-def _missing(pair: ProxyPair, name: str, shown: str, by: str) -> Findings:
+def _missing(pair: ProxyPair, name: str, shown: str, by: str) -> Proposal:
     if pair.is_made_at_run_time:
         text = f"{shown} does not exist; {by}, and another service is to get it: start that first"
-        return Findings(tasks=(Task(text, is_required=False),))
+        return Proposal(tasks=(Task(text, is_required=False),))
     new = NewPair(pair.certificate, pair.key, _names(pair, name))
     about = f"self-signed for {', '.join(new.names)}, {certificate_files.DAYS} days; {by}"
-    return Findings(
+    return Proposal(
         changes=(
             Change("create", pair.key, "its private key; 0600", mode=PRIVATE, makes=new),
             Change("create", pair.certificate, about, makes=new),
@@ -89,7 +89,7 @@ def _missing(pair: ProxyPair, name: str, shown: str, by: str) -> Findings:
     )
 
 
-def _judged(pair: ProxyPair, state: PairState, name: str, project: Project, shown: str) -> Findings:
+def _judged(pair: ProxyPair, state: PairState, name: str, project: Project, shown: str) -> Proposal:
     """Return what is wrong with an existing pair, and the renewal of a self-signed one."""
     if fault := _fault(pair, state, project, shown):
         return _task(fault, _show(pair))
@@ -97,16 +97,16 @@ def _judged(pair: ProxyPair, state: PairState, name: str, project: Project, show
     left = ends - project.deps.now()
     if left > SOON and state.is_self_signed:
         note = f"{shown} is self-signed: browsers warn about it; it ends on {day(ends)}"
-        return Findings(notes=(note,))
+        return Proposal(notes=(note,))
     if left > SOON:
-        return Findings()
+        return Proposal()
     when = f"ends on {day(ends)}" if left > 0 else f"expired on {day(ends)}"
     if not state.is_self_signed:
         return _task(f"{shown} {when}: get a new one where it comes from", _show(pair))
     if project.request.yes and project.request.certificate is None:
         command = shell_command("dartsctl", "init", "--certificate", pair.certificate.parent)
         return _task(f"{shown} {when}: a new self-signed one replaces it with", command)
-    return Findings(changes=(_renewed(pair, name, when),))
+    return Proposal(changes=(_renewed(pair, name, when),))
 
 
 def _fault(pair: ProxyPair, state: PairState, project: Project, shown: str) -> str:
@@ -132,8 +132,8 @@ def _show(pair: ProxyPair) -> str:
     return shell_command("openssl", "x509", *words)
 
 
-def _task(text: str, paste: str) -> Findings:
-    return Findings(tasks=(Task(text, (paste,)),))
+def _task(text: str, paste: str) -> Proposal:
+    return Proposal(tasks=(Task(text, (paste,)),))
 
 
 def _renewed(pair: ProxyPair, name: str, when: str) -> Change:

@@ -31,7 +31,7 @@ from dartsctl.discovery.dev_stack.shared_with_production import (
     published_by,
     shared_with,
 )
-from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.discovery.proposal import Proposal, ProposedSetting, Task
 from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Probe
@@ -56,7 +56,7 @@ _SHIFTS = 16
 class DevStack:
     """What is found about the dev stack, and the project with the stack as it will be."""
 
-    findings: Findings
+    proposal: Proposal
     project: Project
     services: DevServices | None = None
     """What `dev` starts; None where nothing is known about the dev stack."""
@@ -97,13 +97,13 @@ def find_dev_stack(project: Project, plain: Project, app: App) -> DevStack:
     """
     base = _base(plain, app)
     if base is None or base.error:
-        return DevStack(Findings(), project)
+        return DevStack(Proposal(), project)
     services = _services(plain, base, app)
     if not services.started and "dev" not in plain.stacks:
         return _alone(plain, base)
     needs = _needs(plain, base, services)
     if needs.is_nothing:
-        return DevStack(Findings(), project, services)
+        return DevStack(Proposal(), project, services)
     existing = _existing(project, base)
     if existing and _is_enough(plain, existing, services):
         return _as_it_is(plain, base, existing, services)
@@ -158,8 +158,8 @@ def _replaced_by(project: Project, app: App) -> tuple[str, ...]:
 def _alone(project: Project, base: StackFacts) -> DevStack:
     """Return the dev stack of a server that needs no service of production's files."""
     why = f"the server on this host needs no service of {_listed(project, base.files)}"
-    setting = FoundSetting("dev", "files", (), why)
-    return DevStack(Findings(notes=(f"dev: {why}",), settings=(setting,)), project)
+    setting = ProposedSetting("dev", "files", (), why)
+    return DevStack(Proposal(notes=(f"dev: {why}",), settings=(setting,)), project)
 
 
 def _needs(project: Project, facts: StackFacts, services: DevServices) -> _Needs:
@@ -210,7 +210,7 @@ def _as_it_is(
     """Return the dev stack with an override file that still fits."""
     change = Change("keep", _path(project), "")
     return DevStack(
-        Findings(settings=_settings(project, base), changes=(change,)),
+        Proposal(settings=_settings(project, base), changes=(change,)),
         project.with_stack(existing),
         _services_of(existing, services),
     )
@@ -221,7 +221,7 @@ def _with_override(project: Project, needs: _Needs, existing: StackFacts | None)
     path, base = _path(project), needs.base
     configured = project.settings.environments["dev"].files
     if configured is not None and path not in configured:
-        return DevStack(Findings(tasks=(_task(project, needs),)), project, needs.services)
+        return DevStack(Proposal(tasks=(_task(project, needs),)), project, needs.services)
     dev = base.stack
     numbers = _numbers(project, existing)
     ports = new_ports(dev, needs.services, needs.shared, numbers)
@@ -234,13 +234,13 @@ def _with_override(project: Project, needs: _Needs, existing: StackFacts | None)
         change = Change("edit", path, about, text, old=bounded_file.read_bytes(path))
     is_ours = change.action == "create" or (change.old or b"").startswith(HEADER.encode())
     if not (is_ours and _is_enough(project, planned, needs.services)):
-        return DevStack(Findings(tasks=(_task(project, needs),)), project, needs.services)
-    findings = Findings(
+        return DevStack(Proposal(tasks=(_task(project, needs),)), project, needs.services)
+    proposal = Proposal(
         notes=tuple(_notes(project, needs)),
         settings=_settings(project, base),
         changes=(change,),
     )
-    return DevStack(findings, project.with_stack(planned), needs.services)
+    return DevStack(proposal, project.with_stack(planned), needs.services)
 
 
 def _numbers(project: Project, existing: StackFacts | None) -> Numbers:
@@ -282,14 +282,14 @@ def _planned(project: Project, base: StackFacts, text: str) -> StackFacts:
     return replace(facts, files=(*base.files, _path(project)))
 
 
-def _settings(project: Project, base: StackFacts) -> tuple[FoundSetting, ...]:
+def _settings(project: Project, base: StackFacts) -> tuple[ProposedSetting, ...]:
     """Return the lines of `[dev]`. With `files` there, Compose's project name is no default."""
     files = [relative(project.root, file) for file in (*base.files, _path(project))]
     why = f"{OVERRIDE_NAME}: what the dev stack has of its own"
-    settings = [FoundSetting("dev", "files", files, why)]
+    settings = [ProposedSetting("dev", "files", files, why)]
     name = current_project(project, "dev")
     if name != f"{project.settings.name}-dev":
-        settings.append(FoundSetting("dev", "project", name, "as `docker compose up` names it"))
+        settings.append(ProposedSetting("dev", "project", name, "as `docker compose up` names it"))
     return tuple(settings)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dartsctl.config.conventional_files import ENV_FILES
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery import bundled_texts
-from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.proposal import Proposal
 from dartsctl.discovery.secrets import new_secrets
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.files import template
@@ -37,35 +37,35 @@ if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project
 
 
-def find_env_files(project: Project, known: Mapping[str, EnvFacts]) -> Findings:
+def find_env_files(project: Project, known: Mapping[str, EnvFacts]) -> Proposal:
     """Return the env files of every environment: those to write, and those that are kept.
 
     `known`: the facts of environments, as far as they were read already.
     """
     if project.bundled:
-        findings = Findings()
+        proposal = Proposal()
         for change in _bundled(project):
-            findings += Findings(changes=(change,))
-            findings += unfinished_tasks(change.to_fill_in, change.path, project)
-        return findings
+            proposal += Proposal(changes=(change,))
+            proposal += unfinished_tasks(change.to_fill_in, change.path, project)
+        return proposal
     known = dict(known)
     for name in project.environments:
         known.setdefault(name, read_env_facts(project, name))
-    findings = Findings()
+    proposal = Proposal()
     if PRODUCTION in known:
-        findings += find_secret_files(project, known[PRODUCTION])
+        proposal += find_secret_files(project, known[PRODUCTION])
     all_planned: list[Planned] = []
     for target in _env_targets(project, known):
         own = env_change(target, project)
         if own is not None:
             all_planned.append((target, own))
     for target, planned in with_shared_passwords(all_planned):
-        findings += Findings(changes=(planned.change,))
-        findings += env_tasks(target, planned.decided, project)
-        findings += empty_tasks(target, planned.change, project)
-        findings += unfinished_tasks(planned.unfinished, target.path, project)
-        findings += mode_tasks(target, project)
-    return findings
+        proposal += Proposal(changes=(planned.change,))
+        proposal += env_tasks(target, planned.decided, project)
+        proposal += empty_tasks(target, planned.change, project)
+        proposal += unfinished_tasks(planned.unfinished, target.path, project)
+        proposal += mode_tasks(target, project)
+    return proposal
 
 
 def _env_targets(project: Project, known: Mapping[str, EnvFacts]) -> tuple[EnvTarget, ...]:

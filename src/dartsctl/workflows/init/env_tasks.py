@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.secrets import judge_mode
-from dartsctl.discovery.findings import Findings, Task
+from dartsctl.discovery.proposal import Proposal, Task
 from dartsctl.discovery.secrets.secret_owners import issuer
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.compose_places import ComposePlaces
@@ -22,42 +22,42 @@ if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project
 
 
-def env_tasks(target: EnvTarget, decided: Sequence[Choice], project: Project) -> Findings:
+def env_tasks(target: EnvTarget, decided: Sequence[Choice], project: Project) -> Proposal:
     """Return a task for each variable that only a person can give a value."""
     file = relative(project.root, target.path)
     files = itertools.chain.from_iterable(facts.files for facts in target.read_by)
     places = ComposePlaces(tuple(dict.fromkeys(files)), project.root)
-    findings = Findings()
+    proposal = Proposal()
     for choice in decided:
         used = places.of_variable(choice.name)
         if used:
             used = f" ({used})"
         if choice.kind == "new":
-            findings += _of_unknown_data(choice, target, project)
+            proposal += _of_unknown_data(choice, target, project)
         elif choice.kind == "current":
-            findings += Findings(tasks=(_current(choice, target, file, project),))
+            proposal += Proposal(tasks=(_current(choice, target, file, project),))
         elif choice.kind == "literal":
-            findings += Findings(tasks=(_literal(choice, file, used),))
+            proposal += Proposal(tasks=(_literal(choice, file, used),))
         elif choice.kind == "ask" or (choice.kind == "may-ask" and target.production):
             text = f"set {choice.name} in {file}: {_purpose(choice)}{used}"
             task = Task(text, (f"{choice.name}=",), is_required=_is_required(choice, target))
-            findings += Findings(tasks=(task,))
-    return findings
+            proposal += Proposal(tasks=(task,))
+    return proposal
 
 
-def _of_unknown_data(choice: Choice, target: EnvTarget, project: Project) -> Findings:
+def _of_unknown_data(choice: Choice, target: EnvTarget, project: Project) -> Proposal:
     """Return a note about a new secret, where nobody can say whether old data wants another one."""
     secret = choice.secret
     if secret is None or not secret.keeps_data:
-        return Findings()
+        return Proposal()
     for facts in target.read_by:
         if data_of(secret, facts, project) == UNKNOWN:
             note = (
                 f"{choice.name} is new, and {UNKNOWN}: if {secret.server} has data there already, "
                 "keep its current password instead"
             )
-            return Findings(notes=(note,))
-    return Findings()
+            return Proposal(notes=(note,))
+    return Proposal()
 
 
 def _current(choice: Choice, target: EnvTarget, file: str, project: Project) -> Task:
@@ -106,19 +106,19 @@ def _purpose(choice: Choice) -> str:
     return f"a secret{for_whom} whose value cannot be known from the files"
 
 
-def empty_tasks(target: EnvTarget, change: Change, project: Project) -> Findings:
+def empty_tasks(target: EnvTarget, change: Change, project: Project) -> Proposal:
     """Return the task to write an env file that services read, and of which nothing is known."""
     is_empty = not env_files.values_in(change.text)
     if change.action == "keep":
         is_empty = is_unwritten(target.path)
     if not target.services or not is_empty:
-        return Findings()
+        return Proposal()
     file, names = relative(project.root, target.path), ", ".join(dict.fromkeys(target.services))
     text = f"write the variables of {names} into {file}: it is new, and no example names them"
-    return Findings(tasks=(Task(text, is_required=target.serves_production),))
+    return Proposal(tasks=(Task(text, is_required=target.serves_production),))
 
 
-def mode_tasks(target: EnvTarget, project: Project) -> Findings:
+def mode_tasks(target: EnvTarget, project: Project) -> Proposal:
     """Return a task where others may read production's existing env file, which it refuses."""
     path = target.path
     mode = env_files.mode(path) if target.production and path.exists() else None
@@ -126,11 +126,11 @@ def mode_tasks(target: EnvTarget, project: Project) -> Findings:
     for problem in judge_mode(str(path), mode or 0):
         text = f"{relative(project.root, path)} can be read by others: production refuses it"
         tasks.append(Task(text, (problem.advice,)))
-    return Findings(tasks=tuple(tasks))
+    return Proposal(tasks=tuple(tasks))
 
 
-def unfinished_tasks(names: Sequence[str], path: Path, project: Project) -> Findings:
+def unfinished_tasks(names: Sequence[str], path: Path, project: Project) -> Proposal:
     """Return a task for each variable of an env file whose value must not stay."""
     file = relative(project.root, path)
     texts = [f"replace the value of {name} in {file}: production refuses it" for name in names]
-    return Findings(tasks=tuple(map(Task, texts)))
+    return Proposal(tasks=tuple(map(Task, texts)))

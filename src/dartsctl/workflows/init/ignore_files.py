@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dartsctl.discovery.changes import Change
-from dartsctl.discovery.findings import Findings, Task
+from dartsctl.discovery.proposal import Proposal, Task
 from dartsctl.edges.project import env_files, git_files
 from dartsctl.text.phrases import relative, shell_command
 from dartsctl.text.secret_names import is_secret_name
 
 
-def find_ignored(root: Path, private: Sequence[Change]) -> Findings:
+def find_ignored(root: Path, private: Sequence[Change]) -> Proposal:
     """Return the lines for .gitignore, and the secrets that git has already.
 
     `private` are the planned and kept files that must not be in a repository.
@@ -25,7 +25,7 @@ def find_ignored(root: Path, private: Sequence[Change]) -> Findings:
     tasks = [_task(root, path) for path in tracked if _is_secret(inside[path])]
     tasks += [_task(root, path) for path in git_files.tracked_keys(root) if path not in tracked]
     wanted = [path for path in inside if path not in tracked or _is_secret(inside[path])]
-    return Findings(changes=tuple(_gitignore(root, wanted)), tasks=tuple(tasks))
+    return Proposal(changes=tuple(_gitignore(root, wanted)), tasks=tuple(tasks))
 
 
 def _is_secret(change: Change) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.changes import Change
-from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.discovery.proposal import Proposal, ProposedSetting, Task
 from dartsctl.discovery.secrets.image_secrets import initial_variables
 from dartsctl.discovery.secrets.secret_owners import Place
 from dartsctl.discovery.secrets.weak_literals import WeakLiteral, override_text, weak_literals
@@ -36,7 +36,7 @@ _OVERRIDE = "compose.dartsctl-secrets.yaml"
 class Literals:
     """What is found, and the facts of production as they are with the override file."""
 
-    findings: Findings = field(default_factory=Findings)
+    proposal: Proposal = field(default_factory=Proposal)
     facts: Mapping[str, EnvFacts] = field(default_factory=dict)
 
 
@@ -58,10 +58,10 @@ def find_literals(project: Project) -> Literals:
     shown: dict[Place, str] = {}
     for literal in literals:
         shown[literal.place] = _shown(literal.place, places, compose, project)
-    findings = Findings(tasks=tuple(_tasks(left, data, shown, project)))
+    proposal = Proposal(tasks=tuple(_tasks(left, data, shown, project)))
     if replaced:
-        findings += _override(replaced, shown, facts, project)
-    return Literals(findings, {PRODUCTION: _with_variables(facts, replaced)})
+        proposal += _override(replaced, shown, facts, project)
+    return Literals(proposal, {PRODUCTION: _with_variables(facts, replaced)})
 
 
 def _places_in_env_files(
@@ -131,14 +131,14 @@ def _data(literals: Sequence[WeakLiteral], facts: EnvFacts, project: Project) ->
 
 def _override(
     replaced: Sequence[WeakLiteral], shown: Mapping[Place, str], facts: EnvFacts, project: Project
-) -> Findings:
+) -> Proposal:
     path = project.root / _OVERRIDE
     listed = ", ".join(dict.fromkeys(shown[literal.place] for literal in replaced))
     files = [relative(project.root, file) for file in (*facts.files, path)]
     why = f"{_OVERRIDE} replaces fixed passwords"
-    return Findings(
+    return Proposal(
         notes=(f"fixed secrets that production refuses: {listed}; {_OVERRIDE} replaces them",),
-        settings=(FoundSetting(PRODUCTION, "files", files, why),),
+        settings=(ProposedSetting(PRODUCTION, "files", files, why),),
         changes=(Change("create", path, "variables for fixed secrets", override_text(replaced)),),
     )
 

@@ -28,7 +28,7 @@ from dartsctl.workflows.init.stack_settings import find_stacks
 
 if TYPE_CHECKING:
     from dartsctl.discovery.changes import Change
-    from dartsctl.discovery.findings import Findings, FoundSetting, Task
+    from dartsctl.discovery.proposal import Proposal, ProposedSetting, Task
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.init.project import InitRequest, Project
 
@@ -40,7 +40,7 @@ class InitPlan:
     changes: tuple[Change, ...]
     notes: tuple[str, ...] = ()
     """What was found, as sentences with their evidence."""
-    settings: tuple[FoundSetting, ...] = ()
+    settings: tuple[ProposedSetting, ...] = ()
     tasks: tuple[Task, ...] = ()
     """What is left to a person."""
     environments: tuple[str, ...] = ()
@@ -75,39 +75,39 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
     refuse_frameworks(app, request.settings)
     server = find_server(plain, app)
     refuse_empty(project, server)
-    findings = find_bundled(project)
-    findings += find_projects(project)
+    proposal = find_bundled(project)
+    proposal += find_projects(project)
     dev = find_dev_stack(project, plain, app)
     server += find_server_env(app, plain, dev.project)
     project = dev.project
     literals = find_literals(project)
-    findings += literals.findings + dev.findings
-    findings += find_stacks(project, findings.settings)
-    findings += find_production_ports(project) + find_wait_timeouts(project)
-    findings += server
+    proposal += literals.proposal + dev.proposal
+    proposal += find_stacks(project, proposal.settings)
+    proposal += find_production_ports(project) + find_wait_timeouts(project)
+    proposal += server
     env = find_env_files(project, literals.facts)
-    findings += env + _find_private(project, env)
-    settings = merged(findings.settings)
-    findings = plan_settings(project, settings) + findings
+    proposal += env + _find_private(project, env)
+    settings = merged(proposal.settings)
+    proposal = plan_settings(project, settings) + proposal
     return InitPlan(
-        changes=findings.changes,
-        notes=findings.notes,
+        changes=proposal.changes,
+        notes=proposal.notes,
         settings=settings,
-        tasks=findings.tasks,
+        tasks=proposal.tasks,
         environments=project.environments,
     )
 
 
-def _find_private(project: Project, env: Findings) -> Findings:
+def _find_private(project: Project, env: Proposal) -> Proposal:
     """Return the certificates, and what keeps them and the env files out of git and images."""
     certificate = find_certificate(project, _values(env, project.deps.environ))
     keys = [change for change in certificate.changes if change.mode == PRIVATE]
     private = [*env.changes, *keys]
-    findings = certificate + find_ignored(project.root, private)
-    return findings + find_docker_ignored(project, [change.path for change in private])
+    proposal = certificate + find_ignored(project.root, private)
+    return proposal + find_docker_ignored(project, [change.path for change in private])
 
 
-def _values(env: Findings, environ: Mapping[str, str]) -> dict[str, str]:
+def _values(env: Proposal, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of the env files, planned or kept; the environment wins."""
     values: dict[str, str] = {}
     for change in env.changes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION
-from dartsctl.discovery.findings import Findings, FoundSetting
+from dartsctl.discovery.proposal import Proposal, ProposedSetting
 from dartsctl.discovery.slow_images import slow_services, wait_timeout
 from dartsctl.discovery.stack_facts import PLACEHOLDER
 from dartsctl.errors import DartsctlError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project
 
 
-def find_production_ports(project: Project) -> Findings:
+def find_production_ports(project: Project) -> Proposal:
     """Return the table of production's ports, unless dartsctl finds the same ones without it.
 
     It always takes what the production stack publishes, and its default list as well: then that
@@ -27,12 +27,12 @@ def find_production_ports(project: Project) -> Findings:
     """
     facts = project.stacks.get(PRODUCTION)
     if facts is None or facts.error or not project.settings.ports.is_default:
-        return Findings()
+        return Proposal()
     published = dict(facts.stack.published_ports)
     if facts.unset:
         published.pop(int(PLACEHOLDER), None)
     if Allocation.default().owners.keys() <= published.keys():
-        return Findings()
+        return Proposal()
     files = ", ".join(relative(project.root, file) for file in facts.files)
     verb = "publishes"
     if len(facts.files) > 1:
@@ -41,25 +41,25 @@ def find_production_ports(project: Project) -> Findings:
     table = by_service(published, outside=project.settings.ports.dev_range)
     if not table:
         why = f"{files} {verb} none; instead of dartsctl's default list"
-        return Findings(settings=(FoundSetting("ports", "production", {}, why),))
-    settings: list[FoundSetting] = []
+        return Proposal(settings=(ProposedSetting("ports", "production", {}, why),))
+    settings: list[ProposedSetting] = []
     for service, ports in table.items():
         value: SettingValue = ports if len(ports) > 1 else ports[0]
-        settings.append(FoundSetting("ports.production", service, value, why))
+        settings.append(ProposedSetting("ports.production", service, value, why))
         why = ""
-    return Findings(settings=tuple(settings))
+    return Proposal(settings=tuple(settings))
 
 
-def find_wait_timeouts(project: Project) -> Findings:
+def find_wait_timeouts(project: Project) -> Proposal:
     """Return `wait_timeout` for each stack with a slow image that has no health check."""
-    settings: list[FoundSetting] = []
+    settings: list[ProposedSetting] = []
     for name, facts in project.stacks.items():
         if project.settings.environments[name].wait_timeout is not None:
             continue
         if needed := wait_timeout(facts.stack, _image_checks(project, facts.stack)):
             seconds, why = needed
-            settings.append(FoundSetting(name, "wait_timeout", seconds, why))
-    return Findings(settings=tuple(settings))
+            settings.append(ProposedSetting(name, "wait_timeout", seconds, why))
+    return Proposal(settings=tuple(settings))
 
 
 def _image_checks(project: Project, stack: Stack) -> dict[str, HealthCheck]:

@@ -17,7 +17,7 @@ from dartsctl.workflows.init.verdicts import has_app
 if TYPE_CHECKING:
     from dartsctl.config.settings import Settings
     from dartsctl.discovery.app.app import App
-    from dartsctl.discovery.findings import Findings
+    from dartsctl.discovery.proposal import Proposal
     from dartsctl.workflows.init.project import Project
 
 _DEPTH = 2
@@ -25,7 +25,7 @@ _MOST_FOLDERS = 2000
 _NO_PROJECTS = frozenset({"node_modules", "vendor", "venv", "site-packages", "__pycache__"})
 
 
-def refuse_empty(project: Project, server: Findings) -> None:
+def refuse_empty(project: Project, server: Proposal) -> None:
     """Raise DartsctlError for a folder without settings, Compose files that fit, and an app.
 
     `server` is what was found out about an app.

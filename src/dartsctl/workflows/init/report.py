@@ -13,7 +13,7 @@ from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
     from dartsctl.discovery.changes import Change
-    from dartsctl.discovery.findings import FoundSetting, Task
+    from dartsctl.discovery.proposal import ProposedSetting, Task
     from dartsctl.workflows.init.plan import InitPlan
     from dartsctl.workflows.init.verdicts import Verdict
 
@@ -94,7 +94,7 @@ def _file_document(change: Change) -> dict[str, Any]:
     }
 
 
-def _setting_document(setting: FoundSetting) -> dict[str, Any]:
+def _setting_document(setting: ProposedSetting) -> dict[str, Any]:
     value: object = setting.value
     if not isinstance(setting.value, str | int | float):
         value = list(setting.value)

@@ -18,7 +18,7 @@ from dartsctl.discovery.existing_projects import (
     files_of,
     production_name,
 )
-from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.discovery.proposal import Proposal, ProposedSetting, Task
 from dartsctl.discovery.settings_text import setting_line
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import compose_files
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project
 
 
-def find_projects(project: Project) -> Findings:
+def find_projects(project: Project) -> Proposal:
     """Return the project names that the environments need in the settings, and what exists."""
     existing = existing_projects(
         {name: facts.files for name, facts in project.stacks.items()}, project.containers
     )
-    findings, taken = Findings(), ""
+    proposal, taken = Proposal(), ""
     if production := project.stacks.get(PRODUCTION):
         default = current_project(project, PRODUCTION)
         own = existing.get(PRODUCTION) or _elsewhere(project, production, default)
         decided = production_name(production.stack.project, default, own, project.root)
         taken = decided.name
-        findings += _findings(project, PRODUCTION, decided)
-        findings += _other_files(project, production, own)
+        proposal += _findings(project, PRODUCTION, decided)
+        proposal += _other_files(project, production, own)
     if dev := project.stacks.get("dev"):
-        findings += _dev(project, dev, existing.get("dev", ()), taken)
-    return findings
+        proposal += _dev(project, dev, existing.get("dev", ()), taken)
+    return proposal
 
 
 def current_project(project: Project, name: str) -> str:
@@ -54,7 +54,7 @@ def current_project(project: Project, name: str) -> str:
     return environment.copy_of or environment.project
 
 
-def _dev(project: Project, dev: StackFacts, existing: Sequence[Existing], taken: str) -> Findings:
+def _dev(project: Project, dev: StackFacts, existing: Sequence[Existing], taken: str) -> Proposal:
     """Return dev's project. `taken`: production's, empty where there is no production here."""
     default = current_project(project, "dev")
     named = _named_by_files(dev)
@@ -62,7 +62,7 @@ def _dev(project: Project, dev: StackFacts, existing: Sequence[Existing], taken:
     if is_unknown and (why := _volumes(project, dev)):
         return _findings(project, "dev", ProjectName(dev.stack.project, why, (why,)))
     decided = dev_name(named, default, existing, taken, project.root)
-    findings = _findings(project, "dev", decided)
+    proposal = _findings(project, "dev", decided)
     for other in existing:
         if other.project == taken:
             text = (
@@ -70,8 +70,8 @@ def _dev(project: Project, dev: StackFacts, existing: Sequence[Existing], taken:
                 f"dev starts as {decided.name}, with volumes of its own; remove the others"
             )
             command = f"docker compose -p {taken} down"
-            findings += Findings(tasks=(Task(text, (command,), is_required=False),))
-    return findings
+            proposal += Proposal(tasks=(Task(text, (command,), is_required=False),))
+    return proposal
 
 
 def _named_by_files(facts: StackFacts) -> str:
@@ -111,19 +111,19 @@ def _elsewhere(project: Project, facts: StackFacts, default: str) -> list[Existi
     return [Existing(same.project, same.containers, files_of(same.containers[0]))]
 
 
-def _other_files(project: Project, facts: StackFacts, existing: Sequence[Existing]) -> Findings:
+def _other_files(project: Project, facts: StackFacts, existing: Sequence[Existing]) -> Proposal:
     """Say which files production was started from, where `prod up` would use others."""
     chosen = chosen_of(existing, "")
     is_said = project.settings.environments[facts.name].files is not None
     if chosen is None or is_said or not all(_is_here(project, file) for file in chosen.files):
-        return Findings()
+        return Proposal()
     if compose_files.identities(chosen.files) == compose_files.identities(map(str, facts.files)):
-        return Findings()
+        return Proposal()
     picked = ", ".join(relative(project.root, file) for file in facts.files)
     files = [relative(project.root, Path(file)) for file in chosen.files]
-    line = setting_line(FoundSetting(facts.name, "files", files))
+    line = setting_line(ProposedSetting(facts.name, "files", files))
     text = f"{chosen.evidence(project.root)}, and `prod up` uses {picked}; to keep the former"
-    return Findings(tasks=(Task(text, (f"[{facts.name}]", line), is_required=False),))
+    return Proposal(tasks=(Task(text, (f"[{facts.name}]", line), is_required=False),))
 
 
 def _is_here(project: Project, file: str) -> bool:
@@ -131,11 +131,11 @@ def _is_here(project: Project, file: str) -> bool:
     return Path(file).is_relative_to(project.root) and Path(file).is_file()
 
 
-def _findings(project: Project, name: str, decided: ProjectName) -> Findings:
+def _findings(project: Project, name: str, decided: ProjectName) -> Proposal:
     """Return the line of the settings, if dartsctl would use another name without it."""
     current = current_project(project, name)
     is_chosen = environment_key(name, "project") in project.settings.origins
     if decided.name == current or (is_chosen and not decided.notes):
-        return Findings(notes=decided.notes)
-    setting = FoundSetting(name, "project", decided.name, decided.why)
-    return Findings(notes=decided.notes, settings=(setting,))
+        return Proposal(notes=decided.notes)
+    setting = ProposedSetting(name, "project", decided.name, decided.why)
+    return Proposal(notes=decided.notes, settings=(setting,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.discovery.findings import Findings, Task
+from dartsctl.discovery.proposal import Proposal, Task
 from dartsctl.discovery.secrets.image_secrets import initial_variables
 from dartsctl.text.phrases import relative, shell_command
 from dartsctl.workflows.init.env_facts import EnvFacts, identity
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project
 
 
-def find_secret_files(project: Project, facts: EnvFacts) -> Findings:
+def find_secret_files(project: Project, facts: EnvFacts) -> Proposal:
     """Return a task for each missing file, with a command where any value will do.
 
     They are not made here: who may read such a file depends on the user in each container.
@@ -39,4 +39,4 @@ def find_secret_files(project: Project, facts: EnvFacts) -> Findings:
             folder = shell_command("mkdir", "-p", file.parent)
             paste = (f"{folder} && openssl rand -hex 24 > {shell_command(file)}",)
         tasks.append(Task(text, paste))
-    return Findings(tasks=tuple(tasks))
+    return Proposal(tasks=tuple(tasks))

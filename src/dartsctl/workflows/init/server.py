@@ -19,7 +19,7 @@ from dartsctl.discovery.app.app_service import (
 from dartsctl.discovery.app.entry_point import EntryChoice, choose_entry
 from dartsctl.discovery.app.server_settings import server_settings, server_tasks
 from dartsctl.discovery.dev_stack.dev_override import OVERRIDE_NAME
-from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.proposal import Proposal
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.app_files import read_sources
 from dartsctl.edges.project.compose_places import ComposePlaces
@@ -55,18 +55,18 @@ def find_app(project: Project) -> App:
     return app
 
 
-def find_server(project: Project, app: App) -> Findings:
+def find_server(project: Project, app: App) -> Proposal:
     """Return the settings of `[server]`, and what only a person can decide about them."""
     if project.bundled and not project.own_app:
-        return Findings()
-    findings = Findings(
+        return Proposal()
+    proposal = Proposal(
         settings=tuple(server_settings(app, project.root, project.settings.server.directory)),
         tasks=tuple(server_tasks(app, project.root)),
     )
     entry = app.entry
     if entry is None:
-        return findings
-    return findings + find_virtual_environment(
+        return proposal
+    return proposal + find_virtual_environment(
         app.folder, project.root, app.sources, entry.framework, project.deps.environ
     )
 

@@ -22,7 +22,7 @@ from dartsctl.discovery.app.server_env import (
     Source,
     server_variables,
 )
-from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.discovery.proposal import Proposal, ProposedSetting, Task
 from dartsctl.edges.project import env_files
 from dartsctl.ports.allocation import Allocation
 from dartsctl.server.request import PORT_VARIABLES
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project
 
 
-def find_server_env(app: App, project: Project, planned: Project) -> Findings:
+def find_server_env(app: App, project: Project, planned: Project) -> Proposal:
     """Return the variables of the server. `planned` has the dev stack as it will be."""
     if app.entry is None or app.entry.problem or project.bundled:
-        return Findings()
+        return Proposal()
     written: WrittenService | None = None
     if app.service is not None and app.stack is not None:
         facts = read_env_facts(project.with_stack(app.stack), app.stack.name)
@@ -49,21 +49,23 @@ def find_server_env(app: App, project: Project, planned: Project) -> Findings:
     own_files = _own_env_files(app, planned, written)
     paths = (*_env_file_paths(planned), *_shown(own_files))
     lines, misleading = server_variables(_variables(app, project.root, paths, written), stack)
-    settings = [FoundSetting("server.env", line.name, line.template, line.where) for line in lines]
+    settings = [
+        ProposedSetting("server.env", line.name, line.template, line.where) for line in lines
+    ]
     if own_files and app.service is not None:
         names = [relative(project.root, path) for path in own_files]
         why = app.place(app.service.name, "env_file")
-        settings.insert(0, FoundSetting("server", "env_files", names, why))
+        settings.insert(0, ProposedSetting("server", "env_files", names, why))
     tasks = (
         *callback_tasks(lines),
         *misleading_tasks(misleading, allocation),
         *fixed_host_tasks(app, stack.targets.keys()),
     )
-    findings = Findings(tuple(misleading_notes(misleading)), tuple(settings), tasks=tasks)
-    return findings + _port_in_env_file(app, paths, allocation)
+    proposal = Proposal(tuple(misleading_notes(misleading)), tuple(settings), tasks=tasks)
+    return proposal + _port_in_env_file(app, paths, allocation)
 
 
-def _port_in_env_file(app: App, paths: Iterable[Path], allocation: Allocation) -> Findings:
+def _port_in_env_file(app: App, paths: Iterable[Path], allocation: Allocation) -> Proposal:
     """Return the setting that names the port variables where an env file has production's port.
 
     `dev` replaces it, and says so at each start unless the settings name the variable.
@@ -80,9 +82,9 @@ def _port_in_env_file(app: App, paths: Iterable[Path], allocation: Allocation) -
                 continue
             place = f"{name}={port} in {values[name].origin}"
             why = f"{place}: `dartsctl dev` sets the leased port instead"
-            setting = FoundSetting("server", "port_variables", list(names), why)
-            return Findings(settings=(setting,), tasks=_override_tasks(app, place))
-    return Findings()
+            setting = ProposedSetting("server", "port_variables", list(names), why)
+            return Proposal(settings=(setting,), tasks=_override_tasks(app, place))
+    return Proposal()
 
 
 def _override_tasks(app: App, place: str) -> tuple[Task, ...]:

@@ -13,7 +13,7 @@ from dartsctl.config.file import PYPROJECT, Key, dotted
 from dartsctl.config.settings import load
 from dartsctl.discovery import bundled_texts, settings_text
 from dartsctl.discovery.changes import Change
-from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.discovery.proposal import Proposal, ProposedSetting, Task
 from dartsctl.edges.project.files import template
 from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.system import bounded_file
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project
 
 
-def plan_settings(project: Project, settings: Sequence[FoundSetting]) -> Findings:
+def plan_settings(project: Project, settings: Sequence[ProposedSetting]) -> Proposal:
     """Plan the settings file.
 
     Of an existing one no key is touched: tables that it lacks are added at its end, and what else
@@ -34,12 +34,14 @@ def plan_settings(project: Project, settings: Sequence[FoundSetting]) -> Finding
     if project.bundled:
         name = project.settings.name
         text = bundled_texts.own_settings(template("dartsctl.toml"), name, own_app=project.own_app)
-        return Findings(changes=(Change("create", path, f"settings of {name}", text),))
-    text = settings_text.new_text(settings, minimal=project.request.minimal)
+        return Proposal(changes=(Change("create", path, f"settings of {name}", text),))
+    # a file of comments alone is a help for people: nothing that --check could miss
+    minimal = project.request.minimal or project.request.check
+    text = settings_text.new_text(settings, minimal=minimal)
     if not text:
-        return Findings(notes=("no settings are needed: everything has its conventional name",))
+        return Proposal(notes=("no settings are needed: everything has its conventional name",))
     _require_accepted(path, text)
-    return Findings(changes=(Change("create", path, _about(settings), text),))
+    return Proposal(changes=(Change("create", path, _about(settings), text),))
 
 
 def _require_accepted(path: Path, text: str) -> None:
@@ -55,7 +57,7 @@ def _require_accepted(path: Path, text: str) -> None:
             ) from error
 
 
-def _about(settings: Sequence[FoundSetting]) -> str:
+def _about(settings: Sequence[ProposedSetting]) -> str:
     needed = sum(not setting.is_default for setting in settings)
     match needed:
         case 0:
@@ -66,10 +68,10 @@ def _about(settings: Sequence[FoundSetting]) -> str:
             return f"{needed} settings"
 
 
-def _added(path: Path, settings: Sequence[FoundSetting]) -> Findings:
+def _added(path: Path, settings: Sequence[ProposedSetting]) -> Proposal:
     """Plan the tables that an existing file lacks."""
     written = _read(path)
-    missing: dict[str, list[FoundSetting]] = {}
+    missing: dict[str, list[ProposedSetting]] = {}
     notes: list[str] = []
     for table, wanted in settings_text.by_table(settings).items():
         needed = [setting for setting in wanted if not setting.is_default]
@@ -79,13 +81,13 @@ def _added(path: Path, settings: Sequence[FoundSetting]) -> Findings:
         elif values is not None:
             notes += _differences(path, written.prefix, values, needed)
     if not missing:
-        return Findings(notes=tuple(notes), changes=(Change("keep", path, ""),))
-    return Findings(notes=tuple(notes)) + _with_tables(path, written, missing)
+        return Proposal(notes=tuple(notes), changes=(Change("keep", path, ""),))
+    return Proposal(notes=tuple(notes)) + _with_tables(path, written, missing)
 
 
 def _with_tables(
-    path: Path, written: _Written, missing: Mapping[str, Sequence[FoundSetting]]
-) -> Findings:
+    path: Path, written: _Written, missing: Mapping[str, Sequence[ProposedSetting]]
+) -> Proposal:
     """Add tables at the end, or leave it to a person where TOML does not allow that."""
     lines = settings_text.tables_text(missing, prefix=written.prefix)
     text = written.text
@@ -96,17 +98,17 @@ def _with_tables(
         text = text.replace("\r\n", "\n").replace("\n", "\r\n")
     headers = ", ".join(f"[{table}]" for table in missing)
     if not _is_toml(text):
-        return Findings(
+        return Proposal(
             changes=(Change("keep", path, ""),),
             tasks=(Task(f"add {headers} to {path}", tuple(lines.strip().splitlines())),),
         )
     _require_accepted(path, text)
     change = Change("edit", path, f"adds {headers}", text=text, old=written.data)
-    return Findings(changes=(change,))
+    return Proposal(changes=(change,))
 
 
 def _differences(
-    path: Path, prefix: Key, values: Mapping[str, object], wanted: Iterable[FoundSetting]
+    path: Path, prefix: Key, values: Mapping[str, object], wanted: Iterable[ProposedSetting]
 ) -> list[str]:
     """Return a note for each setting that a table of the file lacks or has otherwise."""
     notes: list[str] = []

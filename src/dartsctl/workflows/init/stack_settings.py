@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dartsctl.config.conventional_names import bases_for
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.dev_stack.needed_services import uses
-from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.discovery.proposal import Proposal, ProposedSetting, Task
 from dartsctl.discovery.service_roles import role_of
 from dartsctl.discovery.settings_text import setting_line
 from dartsctl.text.phrases import listed, relative
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project
 
 
-def find_stacks(project: Project, known: Iterable[FoundSetting]) -> Findings:
+def find_stacks(project: Project, known: Iterable[ProposedSetting]) -> Proposal:
     """Return the Compose files of each environment; defaults where every verb picks the same.
 
     Those in `known` are settings already.
     """
     own_name = project.settings.name
-    settings = [FoundSetting("", "name", own_name, "the folder's name", is_default=True)]
+    settings = [ProposedSetting("", "name", own_name, "the folder's name", is_default=True)]
     chosen = {setting.table: setting for setting in known if setting.key == "files"}
     notes: list[str] = []
     for name, stack in project.stacks.items():
@@ -40,8 +40,8 @@ def find_stacks(project: Project, known: Iterable[FoundSetting]) -> Findings:
         if stack.error:
             notes.append(f"{name}: what these files need is not checked: {stack.error.message}")
     if not (project.stacks or chosen or project.bundled or project.settings.source):
-        settings.append(FoundSetting("dev", "files", [], "no Compose file: the server alone"))
-    return Findings(tuple(notes), tuple(settings), tasks=_overlay_tasks(project))
+        settings.append(ProposedSetting("dev", "files", [], "no Compose file: the server alone"))
+    return Proposal(tuple(notes), tuple(settings), tasks=_overlay_tasks(project))
 
 
 def _overlay_tasks(project: Project) -> tuple[Task, ...]:
@@ -70,29 +70,29 @@ def _overlay_tasks(project: Project) -> tuple[Task, ...]:
         f"prod: {names[1]} alone has no {listed(tuple(lacking))}, used by {listed(tuple(users))} "
         f"in {names[0]}; if it is meant to lie over that file"
     )
-    line = setting_line(FoundSetting(PRODUCTION, "files", names))
+    line = setting_line(ProposedSetting(PRODUCTION, "files", names))
     return (Task(text, (f"[{PRODUCTION}]", line), is_required=False),)
 
 
-def _files(project: Project, stack: StackFacts) -> FoundSetting:
+def _files(project: Project, stack: StackFacts) -> ProposedSetting:
     """Return the files of an environment as a setting."""
     files = [relative(project.root, file) for file in stack.files]
     if project.request.named.get(stack.name):
-        return FoundSetting(stack.name, "files", files, "named on the command line")
+        return ProposedSetting(stack.name, "files", files, "named on the command line")
     why = "by its name"
     if project.settings.compose[stack.name].files:
         why = "as COMPOSE_FILE says"
-    return FoundSetting(stack.name, "files", files, why, is_default=True)
+    return ProposedSetting(stack.name, "files", files, why, is_default=True)
 
 
-def _profiles(stack: StackFacts, files: FoundSetting) -> FoundSetting:
+def _profiles(stack: StackFacts, files: ProposedSetting) -> ProposedSetting:
     """Return the profiles as a setting: dartsctl picks them only together with the files."""
     why = f"the profile for {stack.name}, by its name"
     value = list(stack.profiles)
-    return FoundSetting(stack.name, "profiles", value, why, is_default=files.is_default)
+    return ProposedSetting(stack.name, "profiles", value, why, is_default=files.is_default)
 
 
-def _items(setting: FoundSetting) -> Sequence[object]:
+def _items(setting: ProposedSetting) -> Sequence[object]:
     if isinstance(setting.value, str | int | float):
         return [setting.value]
     return list(setting.value)

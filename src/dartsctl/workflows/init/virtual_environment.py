@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.discovery.findings import Findings, Task
+from dartsctl.discovery.proposal import Proposal, Task
 from dartsctl.edges.project import venvs
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
@@ -38,7 +38,7 @@ _REQUIREMENTS = (
 
 def find_virtual_environment(
     folder: Path, root: Path, sources: Sources, framework: str, environ: Mapping[str, str]
-) -> Findings:
+) -> Proposal:
     """Return a task where `dev` would start the app without its packages.
 
     `folder` is the app's, `root` that of the settings.
@@ -49,15 +49,15 @@ def find_virtual_environment(
         return _without_environment(folder, sources, framework, package)
     first = environments[0]
     if not package or _has_package(first, package):
-        return Findings()
+        return Proposal()
     install = _install_words(folder, sources, first.path)
     text = f"the virtual environment {first.path} does not have {framework}; to install it"
-    return Findings(tasks=(Task(text, install, is_required=False),))
+    return Proposal(tasks=(Task(text, install, is_required=False),))
 
 
-def _without_environment(folder: Path, sources: Sources, framework: str, package: str) -> Findings:
+def _without_environment(folder: Path, sources: Sources, framework: str, package: str) -> Proposal:
     if package and importlib.util.find_spec(package) is not None:
-        return Findings()  # dartsctl's own interpreter, which `dev` takes then, has it
+        return Proposal()  # dartsctl's own interpreter, which `dev` takes then, has it
     what = framework or "the app's packages"
     text = (
         f"no virtual environment in {folder}: `dartsctl dev` would start the app with dartsctl's "
@@ -68,7 +68,7 @@ def _without_environment(folder: Path, sources: Sources, framework: str, package
             f"no virtual environment in {folder}: `dartsctl dev` would start the app with "
             "dartsctl's own interpreter; to make one"
         )
-    return Findings(tasks=(Task(text, _creation(folder, sources), is_required=False),))
+    return Proposal(tasks=(Task(text, _creation(folder, sources), is_required=False),))
 
 
 def _has_package(environment: venvs.VirtualEnvironment, package: str) -> bool:

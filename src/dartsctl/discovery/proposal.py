@@ -1,16 +1,16 @@
-"""What `init` finds out about a project: settings with their reasons, files, and open tasks."""
+"""What `init` proposes for a project: settings with their reasons, files, and open tasks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dartsctl.discovery.settings_text import FoundSetting
+from dartsctl.discovery.settings_text import ProposedSetting
 
 if TYPE_CHECKING:
     from dartsctl.discovery.changes import Change
 
-__all__ = ["Findings", "FoundSetting", "Task"]
+__all__ = ["Proposal", "ProposedSetting", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,16 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What a part of `init` finds out. `notes` are sentences for people, with their evidence."""
+class Proposal:
+    """What a part of `init` proposes. `notes` are sentences for people, with their evidence."""
 
     notes: tuple[str, ...] = ()
-    settings: tuple[FoundSetting, ...] = ()
+    settings: tuple[ProposedSetting, ...] = ()
     changes: tuple[Change, ...] = ()
     tasks: tuple[Task, ...] = ()
 
-    def __add__(self, other: Findings) -> Findings:
-        return Findings(
+    def __add__(self, other: Proposal) -> Proposal:
+        return Proposal(
             notes=self.notes + other.notes,
             settings=self.settings + other.settings,
             changes=self.changes + other.changes,
