@@ -274,7 +274,7 @@ def test_sigkill_of_dartsctl_frees_the_port_and_leaves_no_process(
     """edge-cases.md#22, edge-cases.md#61"""
     process = start(*command)
     record_of(state, eventually)
-    assert eventually(lambda: len(tree()) == processes)
+    assert eventually(lambda: len(tree()) >= processes)
     process.kill()
     begun = time.monotonic()
     assert eventually(lambda: tree() == set() and LeaseBook(state).held() == ())
@@ -286,7 +286,7 @@ def test_sigkill_of_the_server_frees_the_lease_and_returns_its_code(
 ) -> None:
     process = start(sys.executable, "-c", FLASK_RELOADER)
     record = record_of(state, eventually)
-    assert eventually(lambda: len(tree()) == 4)
+    assert eventually(lambda: len(tree()) >= 4)
     os.kill(record.pid, signal.SIGKILL)  # the reloader's parent: its child would live on
     assert finished(process)[0] == 137
     assert tree() == set()
@@ -298,7 +298,7 @@ def test_sigkill_of_the_supervisor_leaves_no_process(
 ) -> None:
     process = start(sys.executable, "-c", FLASK_RELOADER)
     record = record_of(state, eventually)
-    assert eventually(lambda: len(tree()) == 4)
+    assert eventually(lambda: len(tree()) >= 4)
     os.kill(record.supervisor, signal.SIGKILL)
     assert finished(process)[0] == 137
     assert eventually(lambda: tree() == set() and LeaseBook(state).held() == ())
