@@ -1,6 +1,6 @@
 """Linked git worktrees: several checkouts of one repository, with the same settings file.
 
-git's files are read. Starting git would execute what another user's checkout configures.
+git's files are read, git is not started: every command asks this.
 """
 
 from __future__ import annotations

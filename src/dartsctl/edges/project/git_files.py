@@ -1,4 +1,9 @@
-"""What git says about a project's files: which it has, and which it ignores."""
+"""What git says about a project's files: which it has, and which it ignores.
+
+git itself refuses a checkout of another user (its safe.directory). In our own one its configuration
+may still be somebody else's, as in an unpacked archive: the program that git would run to answer
+(core.fsmonitor) is switched off.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ from dartsctl.errors import DartsctlError
 from dartsctl.system import bounded_file
 
 _DEADLINE = 5.0  # seconds
+_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 _KEYS = ("*.key", "*.pem", "*_rsa", "*_ed25519")
 _MOST_KEYS = 20
 
@@ -40,7 +46,7 @@ def _paths_of(root: Path, *words: str) -> tuple[str, ...]:
     if not is_in_git(root):
         return ()
     try:
-        result = spawn.run(["git", "-C", str(root), *words], deadline=_DEADLINE)
+        result = spawn.run([*_GIT, "-C", str(root), *words], deadline=_DEADLINE)
     except DartsctlError:
         return ()
     if result.code != 0:
@@ -53,10 +59,9 @@ def not_ignored(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
 
     Where git gives no answer (not installed, not its own folder), .gitignore is read.
     """
-    git = ("git", "-c", "core.quotePath=false")
     try:  # a file that git has already counts as not ignored without --no-index
         result = spawn.run(
-            [*git, "-C", str(root), "check-ignore", "--no-index", "--", *paths],
+            [*_GIT, "-C", str(root), "check-ignore", "--no-index", "--", *paths],
             deadline=_DEADLINE,
         )
     except DartsctlError:
