@@ -39,13 +39,19 @@ def environment(tmp_path: Path) -> Environment:
     return adhoc(files=[tmp_path / "compose.yaml"], directory=tmp_path)
 
 
+def rewrite_at_the_same_time(file: Path, text: str) -> None:
+    before = file.stat()
+    file.write_text(text)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
+
+
 def question(environment: Environment, **environ: str) -> str:
     return question_about(environment, "complete", Path("/bin/sh"), environ)
 
 
 def test_the_question_is_the_same_while_nothing_changes(environment: Environment) -> None:
-    assert question(environment) == question(environment, HOME="/x")
-    assert question(environment, IMAGE="a") == question(environment, IMAGE="secret")
+    assert question(environment) == question(environment, HOME="/x", IMAGE="") != ""
 
 
 @pytest.mark.parametrize(
@@ -54,8 +60,9 @@ def test_the_question_is_the_same_while_nothing_changes(environment: Environment
         lambda own: own.files[0].write_text(WHOLE.replace("web", "app")),
         lambda own: (own.directory / ".env").write_text("IMAGE=\n"),
         lambda own: (own.directory / ".env").unlink(),
+        lambda own: rewrite_at_the_same_time(own.directory / ".env", "A=2\n"),
     ],
-    ids=["the file", "the env file", "no env file"],
+    ids=["the file", "the env file", "no env file", "as long and as old as before"],
 )
 def test_a_changed_file_is_another_question(
     environment: Environment, change: Callable[[Environment], object]
@@ -65,16 +72,30 @@ def test_a_changed_file_is_another_question(
     assert question(environment) != before
 
 
-def test_variables_profiles_and_programs_make_another_question(environment: Environment) -> None:
+def test_projects_profiles_and_programs_make_another_question(environment: Environment) -> None:
     questions = {
         question(environment),
-        question(environment, IMAGE="x"),
         question(environment, COMPOSE_PROFILES="a"),
+        question(environment, COMPOSE_PROFILES="b"),
+        question(replace(environment, project="x")),
         question(replace(environment, profiles=("dev",))),
         question_about(environment, "profile", Path("/bin/sh"), {}),
         question_about(environment, "complete", Path("/bin/ls"), {}),
     }
-    assert len(questions) == 6
+    assert len(questions) == 7
+    assert "" not in questions
+
+
+@pytest.mark.parametrize(
+    ("env_file", "exported"),
+    [("A=1\n", "IMAGE"), ("IMAGE=${NEWEST}\n", "NEWEST"), ("A=1\n", "COMPOSE_ENV_FILES")],
+    ids=["in the file", "in the env file", "in files that Compose is told of"],
+)
+def test_exported_variables_that_decide_are_asked_about_every_time(
+    environment: Environment, env_file: str, exported: str
+) -> None:
+    (environment.directory / ".env").write_text(env_file)
+    assert question(environment, **{exported: "x"}) == ""
 
 
 @pytest.mark.parametrize("text", ["include: [x.yml]\n", "services: {a: {extends: {file: b}}}\n"])
@@ -96,10 +117,11 @@ def test_a_file_that_cannot_be_read_is_asked_about_every_time(environment: Envir
         (f"echo '{MODEL}'", True, 1),
         ('echo \'{"name": "x", "services": {}}\'', False, 1),  # only volumes
         (f"echo '{OVERLAY}' >&2; exit 15", False, 1),
+        ("echo >> compose.yaml; echo '" + MODEL + "'", True, 2),
         # an error that may have hidden that it is an overlay
         ("echo 'env file /x/.env.web not found' >&2; exit 14", True, 2),
     ],
-    ids=["whole", "without services", "overlay", "unknown"],
+    ids=["whole", "without services", "overlay", "changed while read", "unknown"],
 )
 def test_compose_is_asked_once_if_its_answer_is_certain(
     environment: Environment,
@@ -115,6 +137,7 @@ def test_compose_is_asked_once_if_its_answer_is_certain(
     version = 'case "$*" in *version*) echo 2.40.3; exit ;; esac'
     write_script(program, f"{version}\necho config >> {log}\n{answer}")
     monkeypatch.setenv("DOCKER_CONFIG", os.fspath(folder / "docker"))
+    monkeypatch.chdir(folder)
     known = Remembered()
     for _ in range(2):
         assert Compose(environment, answers=known).is_complete() == is_complete

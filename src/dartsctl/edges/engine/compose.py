@@ -341,14 +341,18 @@ class Compose:
 
     def _answer(self, what: str, ask: Callable[[], tuple[bool, bool]]) -> bool:
         """Return what is known from an earlier run, else what Compose says now."""
-        question = question_about(self._environment, what, Path(self._command[0]), os.environ)
+        question = self._question(what)
         known = self._answers.answer(question) if question else None
         if known is not None:
             return known
         answer, is_certain = ask()
-        if question and is_certain:
+        # the files may have changed while Compose read them
+        if question and is_certain and question == self._question(what):
             self._answers.keep(question, answer=answer)
         return answer
+
+    def _question(self, what: str) -> str:
+        return question_about(self._environment, what, Path(self._command[0]), os.environ)
 
     def _ask_if_complete(self) -> tuple[bool, bool]:
         """Return whether the files are complete, and whether no other error may have hidden it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -51,8 +51,8 @@ def question_about(
 ) -> str:
     """Return a hash of everything that the answer to `what` depends on.
 
-    Of variables it is only whether they are set: their values may be secrets. Empty where the
-    answer depends on more than the environment's own files, or they cannot be read.
+    Empty where that is more than the environment's own files, or they cannot be read: other files
+    that they name, or exported variables that they use, whose values may be secrets.
     """
     import hashlib
 
@@ -60,10 +60,13 @@ def question_about(
         texts = [_content(file) for file in environment.files]
         env_files = [*environment.env_files, *default_env_files(environment)]
         identities = [_identity(file) for file in (program, *env_files)]
+        whole = b"\n".join(texts).decode(errors="replace")
+        used = b"\n".join(map(_content, env_files)).decode(errors="replace")
     except OSError:
         return ""
-    whole = b"\n".join(texts).decode(errors="replace")
-    if _OTHER_FILES.search(whole):
+    if _OTHER_FILES.search(whole) or environ.get("COMPOSE_ENV_FILES"):
+        return ""
+    if any(environ.get(name) for name in _VARIABLE.findall(f"{whole}\n{used}")):
         return ""
     parts = [
         what,
@@ -71,20 +74,14 @@ def question_about(
         list(map(str, environment.files)),
         [hashlib.sha256(text).hexdigest() for text in texts],
         identities,
-        _variables(whole, environ),
+        environment.project,
+        sorted(f"{name}={environ[name]}" for name in environ if name.startswith("COMPOSE_")),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _content(file: Path) -> bytes:
     return bounded_file.read_bytes(file, limit=bounded_file.COMPOSE_LIMIT)
-
-
-def _variables(text: str, environ: Mapping[str, str]) -> Sequence[str]:
-    """Return the variables in the text that are set, and those that change what Compose does."""
-    used = {name for name in _VARIABLE.findall(text) if environ.get(name)}
-    own = {f"{name}={value}" for name, value in environ.items() if name.startswith("COMPOSE_")}
-    return sorted(used | own)
 
 
 def _identity(file: Path) -> list[object]:
