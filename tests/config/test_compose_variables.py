@@ -8,6 +8,7 @@ import pytest
 
 from dartsctl.config.compose_variables import ComposeVariables, compose_variables
 from dartsctl.config.trust import Trust
+from dartsctl.edges.project import env_files
 from dartsctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,6 +72,37 @@ def test_lines_are_read_as_in_an_env_file(tmp_path: Path) -> None:
     )
     dev = said(tmp_path)["dev"]
     assert (dev.files, dev.profiles) == (("compose.yml", "compose.dev.yml"), ("a", "$b"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "COMPOSE_FILE=a.yml",
+        "COMPOSE_FILE = a.yml",
+        "COMPOSE_FILE='a b.yml'",
+        'COMPOSE_FILE="a # b.yml"',
+        "  export COMPOSE_FILE=a.yml",
+        "COMPOSE_FILE=a.yml # the only one",
+        "COMPOSE_FILE=a#b.yml",
+        "COMPOSE_FILE='a.yml' # the only one",
+        "#COMPOSE_FILE=a.yml",
+        "COMPOSE_FILE=a.yml\nCOMPOSE_FILE=b.yml",
+        "STAGE=x\nCOMPOSE_FILE=${STAGE}.yml",
+        'COMPOSE_FILE="${STAGE:-dev}.yml"',
+        "COMPOSE_FILE=''",
+        "COMPOSE_FILE",
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+@pytest.mark.parametrize("start", ["", "\ufeff", "A=1\n"])
+def test_a_line_says_what_it_says_to_the_reader_of_all_env_files(
+    tmp_path: Path, line: str, end: str, start: str
+) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(f"{start}{line}{end}".encode())
+    values = env_files.read((file,), {})
+    expected = values["COMPOSE_FILE"].value if "COMPOSE_FILE" in values else ""
+    assert said(tmp_path)["dev"].files == tuple(filter(None, [expected]))
 
 
 def test_files_that_cannot_be_read_say_nothing(tmp_path: Path) -> None:

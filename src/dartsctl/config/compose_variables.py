@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 
 _NAMES = ("COMPOSE_FILE", "COMPOSE_PATH_SEPARATOR", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES")
 _LINE = (
-    r"""(?m)^[ \t]*(?:export[ \t]+)?(?P<name>\w+)[ \t]*=[ \t]*"""
+    r"""(?m)^\ufeff?[ \t]*(?:export[ \t]+)?(?P<name>\w+)[ \t]*=[ \t]*"""
     r"""(?:'(?P<single>[^'\n]*)'|"(?P<double>[^"\n]*)"|(?P<bare>.*?))[ \t]*(?:[ \t]#.*)?\r?$"""
 )
 _VARIABLE = r"\$(?:\{(?P<braced>\w+)(?::?-(?P<default>[^}]*))?\}|(?P<plain>\w+))"
-"""Compiled where a file has such a variable: every command imports this module."""
+"""Compiled where a file has such a variable: every command imports this module.
+
+For the same reason dotenv, which reads env files elsewhere, does not read these four variables.
+"""
 
 PRODUCTION_ENV_FILES = (".env.production", ".env.prod")
 """Production's own env file, the first that exists."""
