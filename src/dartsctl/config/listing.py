@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dartsctl.config import conventional_names
 from dartsctl.config.conventional_names import PLACES
+from dartsctl.stack.compose_files import is_file
 from dartsctl.system import bounded_file
 
 _LOOKS_LIKE_COMPOSE = re.compile(r"^(?:services|include):", re.MULTILINE)
@@ -40,6 +41,18 @@ def names_in(root: Path) -> tuple[str, ...]:
             if _is_compose_file(root, name):
                 names.append(name)
     return tuple(names)
+
+
+def bases_for(overlay: Path) -> tuple[Path, ...]:
+    """Return the files over which `overlay` may be meant to be merged, the likeliest first.
+
+    They are beside it, and in the folder above: `compose/prod.yml` often lies over `compose.yml`.
+    """
+    root, own = overlay.parent.parent, overlay.parent.name
+    inside = [str(PurePosixPath(own, name)) for name in _listed(overlay.parent)]
+    names = (*inside, *_listed(root))
+    bases = conventional_names.bases_for(str(PurePosixPath(own, overlay.name)), names)
+    return tuple(root / name for name in bases if is_file(root / name))
 
 
 def profiles_mentioned(files: Iterable[Path], words: Sequence[str]) -> tuple[str, ...]:
@@ -83,10 +96,18 @@ def _is_compose_file(root: Path, name: str) -> bool:
     if conventional_names.is_compose_name(name):
         file = root / name
         # a broken link is what somebody has named so: it is picked, and told as broken
-        return file.is_file() or (file.is_symlink() and not file.exists())
+        return is_file(file) or _is_broken_link(file)
     if not conventional_names.may_be_bare(name):
         return False
     return _looks_like_compose(_text(root / name))
+
+
+def _is_broken_link(file: Path) -> bool:
+    """Return whether it is a link without a target; False in a folder without access."""
+    try:
+        return file.is_symlink() and not file.exists()
+    except OSError:
+        return False
 
 
 def _looks_like_compose(text: str) -> bool:

@@ -18,26 +18,13 @@ OVERRIDE_NAMES = (
 )
 """The files that Compose merges over the first one, whatever its name, in its order."""
 
-_BASE_NAMES = (
-    *COMPOSE_NAMES,
-    "compose.base.yaml",
-    "compose.base.yml",
-    "docker-compose.base.yml",
-    "docker-compose.base.yaml",
-    "base.yml",
-    "base.yaml",
-    "common.yml",
-    "common.yaml",
-)
-"""The files over which an overlay is usually merged."""
-
 _PATH_MAX = 4096
 _MOST_NAMED = 50
 
 
 def in_folder(folder: Path) -> tuple[Path, ...]:
     """Return the files that Compose picks in `folder`; empty if it has none."""
-    names = [name for name in (*COMPOSE_NAMES, *OVERRIDE_NAMES) if _is_file(folder / name)]
+    names = [name for name in (*COMPOSE_NAMES, *OVERRIDE_NAMES) if is_file(folder / name)]
     return tuple(folder / name for name in defaults_among(names))
 
 
@@ -74,20 +61,6 @@ def picked(folder: Path, environ: Mapping[str, str], named: str = "") -> tuple[P
     return tuple(Path(os.path.normpath(folder / name)) for name in text.split(separator) if name)
 
 
-def bases_for(overlay: Path) -> tuple[Path, ...]:
-    """Return the files over which `overlay` may be meant to be merged, the likeliest first.
-
-    They are beside it, and in the folder above: `compose/prod.yml` often lies over `compose.yml`.
-    """
-    likely: list[Path] = []
-    for folder in dict.fromkeys((overlay.parent, overlay.parent.parent)):
-        for name in _BASE_NAMES:
-            file = folder / name
-            if file != overlay and _is_file(file):
-                likely.append(file)
-    return tuple(likely)
-
-
 def identities(files: Iterable[str]) -> frozenset[str]:
     """Return the real paths of files.
 
@@ -119,7 +92,8 @@ def _first_of(wanted: Iterable[str], names: Collection[str]) -> str | None:
     return None
 
 
-def _is_file(file: Path) -> bool:
+def is_file(file: Path) -> bool:
+    """Return whether there is a file; False in a folder without access."""
     return os.path.isfile(file)  # noqa: PTH113 - Path.is_file raises for a folder without access
 
 

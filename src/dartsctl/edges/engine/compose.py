@@ -400,10 +400,12 @@ class Compose:
 
     def _missing_base(self, stderr: str) -> Path | None:
         """Return the file beside an overlay without which this error occurs, None without one."""
+        from dartsctl.config.listing import bases_for
+
         files = self._environment.files
         if not files or not lacks_base(stderr):
             return None
-        for base in compose_files.bases_for(files[0]):
+        for base in bases_for(files[0]):
             if base in files:
                 continue
             argv = [*self._command, *self._options((base, *files)), "config", "--quiet"]
