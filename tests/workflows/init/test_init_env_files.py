@@ -78,6 +78,14 @@ def test_a_folder_of_env_files_is_no_env_file(project: Project) -> None:
     assert find_env_files(dev, {}).changes == ()
 
 
+def test_facts_that_are_known_are_not_asked_of_compose_again(project: Project) -> None:
+    facts = find_literals(project).facts
+    deps = fake_deps(project.root, FakeClock(), engine=no_engine)  # a question fails
+    again = Project(project.request, project.stacks, bundled=False, deps=deps)
+    [change] = find_env_files(again, facts).changes
+    assert change.path.name == ".env.production"
+
+
 def test_a_new_password_reaches_the_urls_of_the_other_new_env_files(project: Project) -> None:
     root = project.root
     examples = {

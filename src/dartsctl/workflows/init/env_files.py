@@ -50,7 +50,8 @@ def find_env_files(project: Project, known: Mapping[str, EnvFacts]) -> Proposal:
         return proposal
     known = dict(known)
     for name in project.environments:
-        known.setdefault(name, read_env_facts(project, name))
+        if name not in known:
+            known[name] = read_env_facts(project, name)
     proposal = Proposal()
     if PRODUCTION in known:
         proposal += find_secret_files(project, known[PRODUCTION])

@@ -18,13 +18,11 @@ from dartsctl.discovery.app.app_service import (
 )
 from dartsctl.discovery.app.entry_point import EntryChoice, choose_entry
 from dartsctl.discovery.app.server_settings import server_settings, server_tasks
-from dartsctl.discovery.dev_stack.dev_override import OVERRIDE_NAME
 from dartsctl.discovery.proposal import Proposal
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.app_files import read_sources
 from dartsctl.edges.project.compose_places import ComposePlaces
 from dartsctl.text.phrases import relative
-from dartsctl.workflows.init.read_project import stack_facts
 from dartsctl.workflows.init.virtual_environment import find_virtual_environment
 
 if TYPE_CHECKING:
@@ -35,7 +33,10 @@ if TYPE_CHECKING:
 
 
 def find_app(project: Project) -> App:
-    """Return the app: in the server's folder, else in the only folder from which one is built."""
+    """Return the app: in the server's folder, else in the only folder from which one is built.
+
+    `project` is without the override that `init` writes: there the app is in a profile of its own.
+    """
     folder = project.settings.server.directory
     sources = read_sources(folder)
     stacks = _stacks(project)
@@ -106,21 +107,9 @@ def _that_runs(entry: EntryPoint, services: tuple[AppService, ...]) -> AppServic
 
 
 def _stacks(project: Project) -> tuple[StackFacts, ...]:
-    """Return the stacks that can be resolved, the developers' first.
-
-    The override that `init` writes is left out: with it the app is in a profile of its own.
-    """
-    stacks: list[StackFacts] = []
-    for name in ("dev", PRODUCTION):
-        stack = project.stacks.get(name)
-        if stack is None or stack.error is not None:
-            continue
-        files = tuple(file for file in stack.files if file != project.root / OVERRIDE_NAME)
-        if files and files != stack.files:
-            stack = stack_facts(project.request, name, files, project.deps)
-        if stack.error is None:
-            stacks.append(stack)
-    return tuple(stacks)
+    """Return the stacks that can be resolved, the developers' first."""
+    stacks = (project.stacks.get(name) for name in ("dev", PRODUCTION))
+    return tuple(stack for stack in stacks if stack is not None and stack.error is None)
 
 
 def _places_in(project: Project, stack: StackFacts) -> Place:
