@@ -69,6 +69,13 @@ def test_two_equal_services_are_left_to_a_person() -> None:
     assert best(files, first={**first, "expose": ["80"]}, second=second) == "first"
 
 
+def test_a_script_that_serves_goes_before_one_of_which_that_is_not_seen() -> None:
+    files = {"web.py": SERVES, "sync.py": "import time\ntime.sleep(9)\n", "Dockerfile": "FROM x"}
+    web = {**BUILT, "command": ["python", "web.py"]}
+    sync = {**BUILT, "command": ["python", "sync.py"], "ports": [{"target": 80}]}
+    assert best(files, sync=sync, web=web) == "web"
+
+
 def test_a_worker_and_a_proxy_are_not_the_app_where_no_server_is_seen() -> None:
     other = {"build": {"context": HERE, "dockerfile": "docker/Dockerfile"}}
     worker = {**other, "command": ["celery", "-A", "shop", "worker"]}

@@ -114,6 +114,13 @@ def chosen(files: dict[str, str], *commands: str, **words: object) -> EntryPoint
             (),
             id="an option of the command line",
         ),
+        pytest.param(
+            {"app.py": FLASK + "a = b\nb = a\n" + MAIN + "app.run(port=a)"},
+            APP,
+            "werkzeug",
+            (),
+            id="names that lead in a circle",
+        ),
         pytest.param({"wsgi.py": FLASK}, (*FLASK_RUN, "wsgi:app", "run"), "", (), id="wsgi.py"),
         pytest.param(
             {"app.py": FLASK},
@@ -228,7 +235,12 @@ def chosen(files: dict[str, str], *commands: str, **words: object) -> EntryPoint
             id="Flask-SocketIO with a variable",
         ),
         pytest.param(
-            {"app.py": SOCKETIO + MAIN + "socketio.run(app, '0.0.0.0', 5000)"},
+            {
+                "app.py": SOCKETIO
+                + "app.config.from_pyfile('missing.cfg')\n"
+                + MAIN
+                + "socketio.run(app, '0.0.0.0', 5000)"
+            },
             APP,
             "werkzeug",
             (),
@@ -289,7 +301,12 @@ def test_the_files_alone(
     assert not entry.problem
 
 
-SHOP = {"app.py": FLASK, "server.py": FLASK + MAIN + "app.run()", "main.py": FASTAPI}
+SHOP = {
+    "app.py": FLASK,
+    "server.py": FLASK + MAIN + "app.run()",
+    "main.py": FASTAPI,
+    "site_wsgi.py": FLASK.replace("app =", "application ="),
+}
 
 
 @pytest.mark.parametrize(
@@ -327,6 +344,7 @@ SHOP = {"app.py": FLASK, "server.py": FLASK + MAIN + "app.run()", "main.py": FAS
             ("{python}", "-m", "gunicorn", "-k", "gevent", "app:app", "-b", "{host}:{port}"),
         ),
         ("uwsgi --http :5000 --module app:app --processes 4", (*FLASK_RUN, "app:app", "run")),
+        ("uwsgi --http :80 --module site_wsgi", (*FLASK_RUN, "site_wsgi:application", "run")),
         ("uwsgi --socket :5000 --wsgi-file app.py --callable app", (*FLASK_RUN, "app:app", "run")),
         ("waitress-serve --port=8080 app:app", (*FLASK_RUN, "app:app", "run")),
         (
@@ -387,17 +405,21 @@ def test_gunicorn_of_production_gives_way_to_the_script_that_serves_the_same_app
 
 
 def test_a_copied_folder_is_the_servers_directory() -> None:
-    files = {"src/main.py": FASTAPI}
     command = CommandLine(("uvicorn", "main:app"), "Dockerfile:5", folders=(".", "src"))
-    entry = choose_entry(Sources(files), [command]).chosen
+    entry = choose_entry(Sources({"src/main.py": FASTAPI}), [command]).chosen
     assert entry is not None
-    assert (entry.directory, entry.file) == ("src", "main.py")
+    assert (entry.directory, entry.file, entry.framework) == ("src", "main.py", "FastAPI")
+    entry = choose_entry(Sources({"main.py": FASTAPI, "src/main.py": ""}), [command]).chosen
+    assert entry is not None
+    assert (entry.directory, entry.file) == ("", "main.py")
 
 
 def test_flask_app_of_an_env_file_counts_where_no_script_serves() -> None:
     named = ("portal:create_app", ".flaskenv:1")
     entry = chosen({"portal.py": FACTORY, "wsgi.py": FLASK}, flask_app=named)
     assert (entry.command, entry.where) == ((*FLASK_RUN, "portal:create_app", "run"), ".flaskenv:1")
+    serving = {"portal.py": FACTORY, "app.py": FLASK + MAIN + "app.run()"}
+    assert chosen(serving, flask_app=named).command == APP
 
 
 def test_flask_before_2_2_has_no_option_for_the_app() -> None:
@@ -411,14 +433,26 @@ def test_flask_before_2_2_has_no_option_for_the_app() -> None:
 )
 def test_eventlet_on_a_literal_port_needs_a_person(requirements: str, is_problem: bool) -> None:
     files = {
-        "app.py": SOCKETIO + MAIN + "socketio.run(app, port=5000)",
+        "app.py": SOCKETIO + MAIN + "socketio.run(app, port=8055)",
         "requirements.txt": requirements,
     }
     entry = chosen(files)
     assert bool(entry.problem) is is_problem
     if is_problem:
-        assert entry.problem == "app.py:6 listens on the port 5000 and reads no variable"
+        assert entry.problem == "app.py:6 listens on the port 8055 and reads no variable"
+        assert entry.paste == ('port=int(os.environ.get("PORT", "8055"))',)
+        files["app.py"] = SOCKETIO + MAIN + "socketio.run(app)"
+        entry = chosen(files)
+        assert entry.problem == "app.py:6 listens on its own default port and reads no variable"
         assert entry.paste == ('port=int(os.environ.get("PORT", "5000"))',)
+
+
+def test_an_app_that_is_made_with_arguments_cannot_be_started_without_its_script() -> None:
+    start = "from waitress import serve\nfrom shop import create_app\n"
+    files = {"shop.py": FACTORY, "run.py": start + "serve(create_app('prod'), port=8080)"}
+    assert chosen(files).problem == "run.py:3 listens on the port 8080 and reads no variable"
+    files["run.py"] = start + "serve(create_app(), port=8080)"
+    assert chosen(files).command == (*FLASK_RUN, "run:create_app()", "run")
 
 
 @pytest.mark.parametrize(
@@ -453,6 +487,7 @@ def test_equally_good_candidates_are_listed_and_none_is_chosen(
         {},
         {"README.md": "flask run"},
         {"tool.py": "import subprocess\nsubprocess.run(['ls'])"},
+        {"tool/__main__.py": "import sys\nprint(sys.argv)"},
         {"app.py": "def broken(:\n"},
         {"app.py": "app = 1\napp.run()"},
         {"run.py": "(" * 5000},

@@ -44,6 +44,11 @@ def path_of(files: dict[str, str] | str) -> str:
         ),
         (FLASK + "bp = Blueprint('b', __name__)\n@bp.route('/health')\n" + VIEW, ""),
         (
+            FLASK + "bp = Blueprint('b', __name__, url_prefix=PREFIX)\n@bp.route('/health')\n"
+            + VIEW + "app.register_blueprint(bp)",
+            "",
+        ),
+        (
             FLASK + "bp = Blueprint('b', __name__)\n@bp.route('/health')\n" + VIEW
             + "app.register_blueprint(bp, url_prefix=PREFIX)",
             "",

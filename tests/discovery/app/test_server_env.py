@@ -117,11 +117,12 @@ def test_an_address_of_the_container_becomes_a_placeholder(
         ("FLASK_HOST", "localhost"),
         ("FLASK_PORT", "5000"),
         ("API", "http://api.example.org:5000/"),
+        ("STORE_URL", "postgresql://db.example.org:5432/shop"),
         ("TIMES", "10:30"),
     ],
 )
 def test_what_only_looks_like_an_address_stays(name: str, written: str) -> None:
-    assert templates({name: written}) == {}
+    assert result({name: written}) == ({}, ())
 
 
 def test_the_port_beside_a_host_is_the_services_too() -> None:
@@ -142,7 +143,7 @@ def test_an_account_beside_a_host_comes_along_unless_the_server_has_it_anyway() 
     container = {
         "DB_HOST": "postgres",
         "DB_USER": "shop",
-        "DB_PASSWORD": "${POSTGRES_PASSWORD}",
+        "DB_PASSWORD": "${POSTGRES_PASSWORD:?set it}",
         "DB_NAME": "${DB_NAME:-shop}",
         "DB_SCHEMA": "${DB_SCHEMA}",
         "DB_POOL": "5",
@@ -312,6 +313,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="shop_")
     database_url: str = "postgresql://localhost/db"
     token: str
+class Old(BaseSettings):
+    colour: str = "red"
+    class Config:
+        env_prefix = "old_"
 """
     reads = env_reads(Sources({"app.py": text}), ("app.py",))
     assert {read.name: read.default for read in reads} == {
@@ -324,5 +329,6 @@ class Settings(BaseSettings):
         "G": "g",
         "SHOP_DATABASE_URL": "postgresql://localhost/db",
         "SHOP_TOKEN": None,
+        "OLD_COLOUR": "red",
     }
     assert {read.name for read in reads if read.is_required} == {"A", "SHOP_TOKEN"}

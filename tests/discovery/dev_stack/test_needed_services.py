@@ -48,7 +48,11 @@ def test_stores_and_brokers_are_started_and_what_stands_before_the_app_is_not() 
 def test_what_only_an_identity_provider_uses_stays_off_with_it() -> None:
     services = services_for_development(
         stack(
-            app={"build": {"context": "."}, "environment": {"DB_HOST": "db"}},
+            app={
+                "build": {"context": "."},
+                "environment": {"DB_HOST": "db"},
+                "depends_on": needs("keycloak"),
+            },
             db={"image": "postgres"},
             keycloak={
                 "image": "keycloak",

@@ -53,6 +53,9 @@ def test_volumes_and_networks_with_the_same_name_are_one(is_external: bool) -> N
     dev = stack({"db": DATABASE}, "other", volumes={"pg": entry}, networks={"net": entry})
     shared = shared_with(production, dev)
     assert (shared.volumes, shared.networks) == (("pg",), ("net",))
+    own = {**entry, "name": "shop_dev"}
+    dev = stack({"db": DATABASE}, "other", volumes={"data": own}, networks={"back": own})
+    assert shared_with(production, dev).is_nothing
 
 
 def test_names_that_compose_derives_from_the_project_are_not_shared() -> None:
@@ -95,6 +98,8 @@ def test_a_data_folder_of_the_host_is_shared_and_a_configuration_is_not() -> Non
         ("db", "/var/lib/postgresql/data")
     ]
     assert shared.words() == "data folders"
+    own = {**DATABASE, "volumes": [mount("/srv/shop/dev", "/var/lib/postgresql/data")]}
+    assert shared_with(stack({"db": database}), stack({"db": own})).is_nothing
 
 
 def test_a_stack_with_nothing_of_productions() -> None:

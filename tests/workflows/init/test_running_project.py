@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,13 @@ def test_a_project_with_dartsctls_own_name_needs_no_line(root: Path) -> None:
     proposal = look(root, prod(root, "compose.prod.yaml"), running=running)
     assert proposal.settings == ()
     assert proposal.notes == ("1 container of project shop runs from compose.prod.yaml",)
+
+
+def test_a_container_of_compose_run_is_no_sign_of_a_stack(root: Path) -> None:
+    single = container("web", "live", root / "compose.prod.yaml")
+    labels = {**single.labels, "com.docker.compose.oneoff": "True"}
+    running = (replace(single, labels=labels),)
+    assert look(root, prod(root, "compose.prod.yaml"), running=running) == Proposal()
 
 
 def test_what_runs_wins_over_what_is_stopped(root: Path) -> None:

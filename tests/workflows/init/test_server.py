@@ -174,7 +174,7 @@ def test_a_port_that_nothing_can_change_is_a_task(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("override", ["", "override=True"])
+@pytest.mark.parametrize("override", ["", "override=False", "override=True"])
 def test_a_production_port_in_an_env_file_is_said_in_the_settings(
     tmp_path: Path, override: str
 ) -> None:
@@ -193,7 +193,7 @@ def test_a_production_port_in_an_env_file_is_said_in_the_settings(
         ["FLASK_RUN_PORT", "FLASK_PORT", "PORT"],
     )
     assert setting.why == "PORT=5000 in .env:2: `dartsctl dev` sets the leased port instead"
-    assert len(proposal.tasks) == bool(override)
+    assert len(proposal.tasks) == (override == "override=True")
     for task in proposal.tasks:
         assert task.text == (
             "app.py:2 loads its env file over the environment, so PORT=5000 in .env:2 counts and "
