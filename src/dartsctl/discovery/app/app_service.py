@@ -128,7 +128,7 @@ def _is_other(service: AppService) -> bool:
 
 
 def _is_seen_to_serve(service: AppService) -> bool:
-    return service.entry is not None and (service.entry.sees_port or bool(service.entry.problem))
+    return service.entry is not None and service.entry.sees_port
 
 
 def _runs_the_default(service: AppService) -> bool:

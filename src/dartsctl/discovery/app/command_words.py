@@ -124,7 +124,7 @@ def value_of(words: Sequence[str], flags: Sequence[str]) -> str:
 
 
 def _is_joined(word: str, flag: str) -> bool:
-    return len(flag) == 2 and word.startswith(flag) and len(word) > 2 and not word.startswith("--")
+    return len(flag) == 2 and word.startswith(flag)
 
 
 def _of_python(words: Sequence[str]) -> Program | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dartsctl.config.server_program import ENTRY_POINTS
+
 PYTHON = "{python}"
-DEFAULT_SCRIPTS = ("run.py", "app.py")
-"""What `dev` starts without a setting: see config/server_program.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +49,5 @@ class EntryPoint:
     def is_default(self) -> bool:
         """Whether `dev` starts this script without a setting, if no other one is before it."""
         return self.command[:1] == (PYTHON,) and self.command[1:] in [
-            (name,) for name in DEFAULT_SCRIPTS
+            (name,) for name in ENTRY_POINTS
         ]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from dartsctl.config.server_program import ENTRY_POINTS
 from dartsctl.discovery.app.command_entry import (
     entry_of,
     in_folders,
@@ -15,12 +16,12 @@ from dartsctl.discovery.app.command_entry import (
     on_leased_port,
 )
 from dartsctl.discovery.app.command_words import Program, numbered_programs
-from dartsctl.discovery.app.entry import DEFAULT_SCRIPTS, CommandLine, EntryPoint
+from dartsctl.discovery.app.entry import CommandLine, EntryPoint
 from dartsctl.discovery.app.imported_app import flask_entry, of_target
 from dartsctl.discovery.app.server_calls import module_name, server_call
 from dartsctl.discovery.app.sources import Function, Sources, dotted
 
-_SCRIPTS = (*DEFAULT_SCRIPTS, "wsgi.py", "main.py", "server.py", "manage.py", "asgi.py")
+_SCRIPTS = (*ENTRY_POINTS, "wsgi.py", "main.py", "server.py", "manage.py", "asgi.py")
 _MORE_SCRIPTS = ("application.py", "start.py", "serve.py", "web.py", "src/main.py", "src/app.py")
 _APP_NAMES = ("app", "application", "create_app", "make_app", "server", "asgi_app", "api")
 _HINTS = ("run.sh", "start.sh", "dev.sh", "entrypoint.sh", "docker-entrypoint.sh", "Makefile")
@@ -86,7 +87,7 @@ def _for_development(sources: Sources, entry: EntryPoint) -> EntryPoint:
 
 def _serving_default(sources: Sources) -> EntryPoint | None:
     """Return the script that `dev` starts without a setting, if it is seen to serve."""
-    for name in DEFAULT_SCRIPTS:
+    for name in ENTRY_POINTS:
         if name in sources.texts:
             call = server_call(sources, name)
             if call is None:
@@ -186,10 +187,7 @@ def _from_objects(sources: Sources) -> Iterator[EntryPoint]:
             definition = sources.definition(path, name)
             if definition is None or not _is_at_module_level(sources, *definition, name):
                 continue
-            folder, _, _ = path.rpartition("/")
             module = module_name(path.removeprefix("src/"))
-            if not folder and path == "__init__.py":
-                continue
             line = getattr(definition[1], "lineno", 1)
             entry = of_target(sources, f"{module}:{name}", f"{definition[0]}:{line}")
             if entry is None:

@@ -6,8 +6,9 @@ import posixpath
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from dartsctl.config.server_program import ENTRY_POINTS
 from dartsctl.discovery.app.app_service import possible_apps
-from dartsctl.discovery.app.entry import DEFAULT_SCRIPTS, PYTHON
+from dartsctl.discovery.app.entry import PYTHON
 from dartsctl.discovery.app.routes import health_route
 from dartsctl.discovery.proposal import ProposedSetting, Task
 from dartsctl.discovery.settings_text import setting_line
@@ -45,7 +46,7 @@ def server_settings(app: App, root: Path, default: Path) -> Iterator[ProposedSet
 def _command_settings(app: App, entry: EntryPoint) -> Iterator[ProposedSetting]:
     """Yield the command, unless `dev` starts just that without a setting."""
     files = app.sources.texts
-    scripts = [name for name in DEFAULT_SCRIPTS if posixpath.join(entry.directory, name) in files]
+    scripts = [name for name in ENTRY_POINTS if posixpath.join(entry.directory, name) in files]
     is_default = entry.command == (PYTHON, *scripts[:1])
     why = f"{entry.where}: {entry.framework}".removesuffix(": ")
     yield ProposedSetting("server", "command", list(entry.command), why, is_default)
