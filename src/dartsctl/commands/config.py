@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dartsctl.edges.engine.compose import MissingVariable
+from dartsctl.edges.engine.compose_refusals import MissingVariable
 from dartsctl.errors import ExitCode
 from dartsctl.ports.unmet_needs import NothingToStart
 from dartsctl.text.masking import mask_model

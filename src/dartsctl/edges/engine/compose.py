@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dartsctl import spawn
-from dartsctl.config.check_command import check_command, typed
+from dartsctl.edges.engine.compose_call import ComposeCall, plain_environ
+from dartsctl.edges.engine.compose_refusals import Refusals
+from dartsctl.edges.engine.file_questions import FileQuestions
 from dartsctl.edges.engine.installation import (
     VERSION_DEADLINE,
     KnownVersions,
@@ -22,34 +24,21 @@ from dartsctl.edges.engine.installation import (
     find_compose,
 )
 from dartsctl.edges.engine.kept_models import Answered, KeptModels
-from dartsctl.edges.engine.known_answers import KnownAnswers, NothingAnswered, question_about
+from dartsctl.edges.engine.known_answers import KnownAnswers, NothingAnswered
 from dartsctl.errors import DartsctlError
-from dartsctl.stack import compose_files
-from dartsctl.stack.compose_errors import (
-    lacks_base,
-    lacks_variable,
-    unset_variables,
-    without_env_text,
-)
+from dartsctl.stack.compose_errors import unset_variables, without_env_text
 from dartsctl.stack.compose_model import MODEL, read_stack
 from dartsctl.stack.long_ports import wrong_port
 from dartsctl.stack.model import ComposeVariable
 from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
-from dartsctl.text.phrases import did_you_mean, shell_command
 from dartsctl.text.strict_json import Cursor, Source, parse_json, read_json
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment, EnvValue
-    from dartsctl.stack.config_errors.place import Sources
-    from dartsctl.stack.long_ports import WrongPort
 
 CONFIG_DEADLINE = 60.0
 """Seconds for resolving the files."""
-_BY_PROJECT = frozenset({"down", "restart", "logs"})
-"""What Compose does by the labels of a project's containers, without any file."""
-_RAW = ("--no-interpolate", "--no-normalize", "--no-consistency")
-"""Options of `config` for the merged files as they are written."""
 _SECRET_LIMIT = 1 << 16
 """Bytes that are read of a secret's file."""
 
@@ -60,17 +49,6 @@ class Resolved:
 
     model: Mapping[str, Any]
     unset_variables: tuple[str, ...]
-
-
-class MissingVariable(DartsctlError):
-    """A file requires a variable (`${NAME:?}`) that nothing sets.
-
-    Compose names one of them. With several, it may name another one the next time.
-    """
-
-    def __init__(self, name: str, message: str, hint: str) -> None:
-        super().__init__(message, hint=hint)
-        self.name = name
 
 
 class Compose:
@@ -94,39 +72,27 @@ class Compose:
         answers: KnownAnswers | None = None,
     ) -> None:
         self._kept = kept or KeptModels()
-        self._answers = answers or NothingAnswered()
-        self._command = find_compose(
+        self._masker = masker or Masker()
+        command = find_compose(
             os.environ, known or NothingKnown(), deadline=min(deadline, VERSION_DEADLINE)
         ).command
-        self._deadline = deadline
-        self._environment = environment
-        self._masker = masker or Masker()
-        self._variables = variables
+        self._call = ComposeCall(command, environment, deadline)
+        self._refusals = Refusals(self._call, variables, self._learn)
+        self._questions = FileQuestions(
+            self._call, self._kept, answers or NothingAnswered(), self.required_variables
+        )
 
     def argv(self, *words: str) -> list[str]:
-        """Return the command line of a Compose call.
+        """Return the command line of a Compose call. Raises the error about the files."""
+        return self._call.argv(*words)
 
-        Raises the error about the environment's files for a call that needs them: without them,
-        Compose would take those of the working folder.
-        """
-        error = self._environment.files_error
-        if error and words and _BY_PROJECT.isdisjoint(words):
-            raise error
-        return [*self._command, *self._options(self._environment.files), *words]
+    def is_complete(self) -> bool:
+        """Return whether the files need no other one beside them: see FileQuestions."""
+        return self._questions.is_complete()
 
-    def _options(self, files: Sequence[Path]) -> list[str]:
-        """Return the options that name the files, the project and the profiles."""
-        environment = self._environment
-        argv: list[str] = []
-        for file in files:
-            argv += ["--file", str(file)]
-        for file in environment.env_files:
-            argv += ["--env-file", str(file)]
-        if environment.project:
-            argv += ["--project-name", environment.project]
-        for profile in environment.profiles:
-            argv += ["--profile", profile]
-        return argv
+    def has_own_profile(self) -> bool:
+        """Return whether a service has the environment's first profile: see FileQuestions."""
+        return self._questions.has_profile()
 
     def start_config(
         self,
@@ -144,27 +110,20 @@ class Compose:
         argv = self.argv("config", "--format", "json", *flags, *services)
         if not placeholders and (answered := self._kept.take(argv)):
             return answered
-        return spawn.start(argv, environment=_plain_environ() | dict(placeholders or {}))
+        return spawn.start(argv, environment=plain_environ() | dict(placeholders or {}))
 
     def finish_config(self, running: spawn.Running | Answered) -> Resolved:
         """Return the resolved model. Raises DartsctlError with Compose's own message and a hint."""
-        done = running.result(deadline=self._deadline)
+        done = running.result(deadline=self._call.deadline)
         if done.code != 0:
-            raise self._config_error(done)
+            raise self._refusals.error_of(done)
         model = parse_json(done.stdout, MODEL)
         if not isinstance(model, dict):
             raise MODEL.mistake("the answer is not a mapping")
         self._learn(model)
         if wrong := wrong_port(model):
-            raise self._refused_port(wrong, done.stderr)
+            raise self._refusals.wrong_port(wrong, done.stderr)
         return Resolved(model, unset_variables(done.stderr))
-
-    def _refused_port(self, wrong: WrongPort, stderr: str) -> DartsctlError:
-        """Return the error for a value that Compose lets pass, and the engine refuses."""
-        from dartsctl.stack.config_errors.explain import explain_port
-
-        error = explain_port(wrong, unset_variables(stderr), self._sources(stderr))
-        return DartsctlError(f"wrong value in {error.sentence}", hint=error.hint)
 
     def _learn(self, model: Mapping[str, Any]) -> None:
         """Teach the masker the model's secrets: inline values, and the contents of secrets."""
@@ -198,7 +157,7 @@ class Compose:
 
         Empty with a Compose that cannot list them (before 2.28).
         """
-        done = self._ask("config", "--variables", "--format", "json")
+        done = self._call.ask("config", "--variables", "--format", "json")
         variables: list[ComposeVariable] = []
         with suppress(DartsctlError):
             for name, variable in read_json(done.stdout, Source("Compose's variables")).entries():
@@ -229,9 +188,9 @@ class Compose:
         Unlike the resolved model it can be had while an env file or a value is missing.
         """
         words = ("config", "--no-interpolate", "--no-env-resolution", "--format", "json")
-        done = self._ask("--profile", "*", *words)
+        done = self._call.ask("--profile", "*", *words)
         if done.code != 0:
-            raise self._config_error(done)
+            raise self._refusals.error_of(done)
         model = parse_json(done.stdout, MODEL)
         if not isinstance(model, dict):
             raise MODEL.mistake("the answer is not a mapping")
@@ -254,7 +213,9 @@ class Compose:
 
     def _written_services(self) -> Iterator[tuple[str, Cursor]]:
         """Yield the services before interpolation. Raises DartsctlError for what is no JSON."""
-        done = self._ask("config", "--no-interpolate", "--no-env-resolution", "--format", "json")
+        done = self._call.ask(
+            "config", "--no-interpolate", "--no-env-resolution", "--format", "json"
+        )
         if done.code == 0:
             yield from read_json(done.stdout, MODEL).at("services").entries()
 
@@ -263,9 +224,9 @@ class Compose:
 
         It equals the label of a container that `up` would keep.
         """
-        done = self._ask("config", "--hash", ",".join(services))
+        done = self._call.ask("config", "--hash", ",".join(services))
         if done.code != 0:
-            raise self._config_error(done)
+            raise self._refusals.error_of(done)
         rows = [line.split() for line in done.stdout.splitlines() if line.strip()]
         if any(len(row) != 2 for row in rows):
             raise Source("Compose's hashes").mistake("expected a service and its hash on each line")
@@ -276,9 +237,9 @@ class Compose:
 
         `--remove-orphans` does not remove their containers.
         """
-        done = self._ask("--profile", "*", "config", "--services")
+        done = self._call.ask("--profile", "*", "config", "--services")
         if done.code != 0:
-            raise self._config_error(done)
+            raise self._refusals.error_of(done)
         return frozenset(done.stdout.split())
 
     def profiles(self) -> dict[str, tuple[str, ...]]:
@@ -286,216 +247,22 @@ class Compose:
 
         Empty where Compose cannot tell: a disabled service may need a file that is not there.
         """
-        done = self._ask("--profile", "*", "config", "--format", "json")
+        done = self._call.ask("--profile", "*", "config", "--format", "json")
         if done.code != 0:
             return {}
         stack = read_stack(parse_json(done.stdout, MODEL))
         return {service.name: service.profiles for service in stack.services.values()}
 
-    def _ask(self, *words: str) -> spawn.Completed:
-        return spawn.run(self.argv(*words), deadline=self._deadline, environment=_plain_environ())
-
     def stream(self, *words: str, on_tick: Callable[[], None]) -> spawn.Stream:
         """Start a Compose call with plain progress lines. `on_tick` is called while it runs."""
         argv = self.argv("--progress", "plain", *words)
-        return spawn.Stream(argv, environment=_plain_environ(), on_tick=on_tick)
+        return spawn.Stream(argv, environment=plain_environ(), on_tick=on_tick)
 
     def logs(self, *words: str, color: bool, on_error: Callable[[str], None]) -> spawn.Stream:
         """Start `logs` with `words`, in colour or not. Lines of stderr go to `on_error`."""
         argv = self.argv("--ansi", "always" if color else "never", "logs", *words)
-        return spawn.Stream(argv, environment=_plain_environ(), on_error=on_error)
+        return spawn.Stream(argv, environment=plain_environ(), on_error=on_error)
 
     def lines(self, stream: spawn.Stream) -> Iterator[str]:
         """Yield a stream's lines, without the text that Compose quotes of a broken env file."""
         return map(without_env_text, stream.lines())
-
-    def _config_error(self, done: spawn.Completed) -> DartsctlError:
-        """Return the error for a failed call: where it stands, and what the variables there are."""
-        from dartsctl.stack.config_errors.explain import explain
-
-        error = explain(done.stderr, self._sources(done.stderr))
-        message = f"Compose cannot read {error.sentence}"
-        if error.variable:
-            return MissingVariable(error.variable, message, error.hint)
-        if base := self._missing_base(done.stderr):
-            return self._incomplete(message, base)
-        hint = error.hint or self._command_for(done.stderr)
-        return DartsctlError(message, hint=self._similar_service(done.stderr.strip()) or hint)
-
-    def _command_for(self, stderr: str) -> str:
-        """Return the command that shows the error again, or which services there are."""
-        words = ["config", "--services"] if "no such service: " in stderr else ["config"]
-        return shell_command("docker", "compose", *self._options(self._environment.files), *words)
-
-    def is_complete(self) -> bool:
-        """Return whether the files need no other one beside them. The next `config` is answered.
-
-        All profiles are active for this, where there are any: Compose leaves out the services of
-        the others, and an overlay may have nothing else. Then `config` is not answered.
-        """
-        return self._answer("complete", self._ask_if_complete)
-
-    def has_own_profile(self) -> bool:
-        """Return whether a service has the environment's first profile. `config` is answered."""
-        return self._answer("profile", self._ask_for_profile)
-
-    def _answer(self, what: str, ask: Callable[[], tuple[bool, bool]]) -> bool:
-        """Return what is known from an earlier run, else what Compose says now."""
-        question = self._question(what)
-        known = self._answers.answer(question) if question else None
-        if known is not None:
-            return known
-        answer, is_certain = ask()
-        # the files may have changed while Compose read them
-        if question and is_certain and question == self._question(what):
-            self._answers.keep(question, answer=answer)
-        return answer
-
-    def _question(self, what: str) -> str:
-        return question_about(self._environment, what, Path(self._command[0]), os.environ)
-
-    def _ask_if_complete(self) -> tuple[bool, bool]:
-        """Return whether the files are complete, and whether no other error may have hidden it."""
-        from dartsctl.config.listing import may_have_profiles
-
-        options: list[str] = []
-        if may_have_profiles(self._environment.files):
-            options = ["--profile", "*"]
-        done = self._early_config(*options)
-        if done.code != 0:
-            is_overlay = lacks_base(done.stderr)
-            return not is_overlay, is_overlay
-        # Compose reads a file that has only volumes and networks: an overlay, too
-        model = parse_json(done.stdout, MODEL)
-        return isinstance(model, dict) and bool(model.get("services")), True
-
-    def _ask_for_profile(self) -> tuple[bool, bool]:
-        """Return whether a service has the first profile, and whether Compose could tell."""
-        done = self._early_config()
-        if done.code != 0:
-            return False, False
-        stack = read_stack(parse_json(done.stdout, MODEL))
-        wanted = set(self._environment.profiles[:1])
-        return any(wanted & set(service.profiles) for service in stack.services.values()), True
-
-    def _early_config(self, *options: str) -> spawn.Completed:
-        """Return Compose's answer about the files, which is kept for the next `config`.
-
-        It says what is missing in them only when their variables are there: those are filled in.
-        """
-        argv = self.argv(*options, "config", "--format", "json")
-        answered = self._kept.take(argv)
-        if answered is None:
-            done = spawn.run(argv, deadline=self._deadline, environment=_plain_environ())
-        else:
-            done = answered.result(deadline=self._deadline)
-        if done.code == 0:
-            self._kept.keep(argv, done)
-        elif lacks_variable(done.stderr):
-            environment = _plain_environ()
-            for name in self.required_variables():
-                environment[name] = environment.get(name) or "1"
-            done = spawn.run(argv, deadline=self._deadline, environment=environment)
-        return done
-
-    def _missing_base(self, stderr: str) -> Path | None:
-        """Return the file beside an overlay without which this error occurs, None without one."""
-        from dartsctl.config.listing import bases_for
-
-        files = self._environment.files
-        if not files or not lacks_base(stderr):
-            return None
-        for base in bases_for(files[0]):
-            if base in files:
-                continue
-            argv = [*self._command, *self._options((base, *files)), "config", "--quiet"]
-            done = spawn.run(argv, deadline=self._deadline, environment=_plain_environ())
-            if _last_line(stderr) not in done.stderr:
-                return base
-        return None
-
-    def _incomplete(self, message: str, base: Path) -> DartsctlError:
-        """Return the error for an overlay that was read without its base file."""
-        environment = self._environment
-        files = (base, *environment.files)
-        overlay = ", ".join(str(typed(file)) for file in environment.files)
-        lines = [f"{overlay} is an overlay: with {typed(base)} before it, this error is gone"]
-        if not environment.is_adhoc:
-            both = ", ".join(f'"{os.path.relpath(file, environment.directory)}"' for file in files)
-            lines.append(f"to use both for {environment.name}, set in the settings:")
-            lines.append(f"  files = [{both}]")
-        hint = check_command(environment, files)
-        return DartsctlError(message, details=tuple(lines), hint=hint)
-
-    def _sources(self, stderr: str) -> Sources:
-        """Return what is known about the files that Compose refuses."""
-        from dartsctl.stack.config_errors.place import Setting, Sources
-
-        files = self._environment.files or compose_files.picked(
-            self._environment.directory, os.environ
-        )
-        if len(files) > 1 and stderr.strip().startswith("yaml: "):
-            files = self._refused_alone(files, stderr)
-        texts = _texts_of(files)
-        settings: dict[str, Setting] = {}
-        for name, value in self._variables().items():
-            settings[name] = Setting(value.value, value.origin)
-        for name, text in os.environ.items():
-            settings[name] = Setting(text, "the environment")
-        return Sources(
-            files=tuple(map(str, files)),
-            texts=texts,
-            used=_texts_of(compose_files.named_inside(texts)),
-            model=self._raw_model(),
-            variables=settings,
-            env_files=tuple(map(str, self._environment.env_files)),
-        )
-
-    def _refused_alone(self, files: Sequence[Path], stderr: str) -> tuple[Path, ...]:
-        """Return the file that has the error: Compose names a line, but not the file."""
-        for file in files:
-            argv = [*self._command, *self._options([file]), "config", "--quiet", *_RAW]
-            done = spawn.run(argv, deadline=self._deadline, environment=_plain_environ())
-            if done.code != 0 and _last_line(done.stderr) == _last_line(stderr):
-                return (file,)
-        return tuple(files)
-
-    def _raw_model(self) -> Mapping[str, Any]:
-        """Return the model before interpolation; empty where Compose cannot tell it."""
-        with suppress(DartsctlError):
-            done = self._ask("--profile", "*", "config", "--format", "json", *_RAW)
-            if done.code == 0:
-                model = parse_json(done.stdout, MODEL)
-                if isinstance(model, dict):
-                    self._learn(model)
-                    return model
-        return {}
-
-    def _similar_service(self, line: str) -> str:
-        """Return the hint for a service that Compose does not know, if a similar one exists."""
-        name = line.rpartition("no such service: ")[2] if "no such service: " in line else ""
-        if not name:
-            return ""
-        done = self._ask("config", "--services")
-        if done.code != 0:
-            return ""
-        return did_you_mean(name, done.stdout.split())
-
-
-def _texts_of(files: Iterable[Path]) -> dict[str, str]:
-    """Return the texts of the files that can be read."""
-    texts: dict[str, str] = {}
-    for file in files:
-        with suppress(OSError):
-            texts[str(file)] = bounded_file.read_text(file, limit=bounded_file.COMPOSE_LIMIT)
-    return texts
-
-
-def _last_line(text: str) -> str:
-    """Return Compose's error: warnings, which have a time, stand before it."""
-    return text.strip().rpartition("\n")[2]
-
-
-def _plain_environ() -> dict[str, str]:
-    """Return our environment for a Compose call whose output is read: no colours, no menu."""
-    return {**os.environ, "COMPOSE_ANSI": "never", "COMPOSE_MENU": "0"}

@@ -18,7 +18,7 @@ from dartsctl.config.existing_file import absolute, existing
 from dartsctl.config.listing import names_in
 from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings, environment_key
 from dartsctl.discovery.stack_facts import PLACEHOLDER, StackFacts
-from dartsctl.edges.engine.compose import MissingVariable
+from dartsctl.edges.engine.compose_refusals import MissingVariable
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError, DockerUnavailable, TimedOut, UsageError
 from dartsctl.stack.compose_model import read_stack

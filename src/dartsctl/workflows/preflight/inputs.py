@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.env_file_names import missing_env_file
 from dartsctl.config.environment import Environment, default_env_files
-from dartsctl.edges.engine.compose import Compose, MissingVariable
+from dartsctl.edges.engine.compose_refusals import MissingVariable
 from dartsctl.edges.host import sockets
 from dartsctl.errors import DartsctlError
 from dartsctl.ports import unmet_needs
@@ -22,6 +22,7 @@ from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
+    from dartsctl.edges.engine.compose import Compose
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.stack.containers import Container
     from dartsctl.stack.model import Network, Stack
