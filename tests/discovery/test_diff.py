@@ -8,8 +8,9 @@ from dartsctl.discovery.changes import Change
 from dartsctl.discovery.diff import diff_lines
 
 
-def created(name: str, text: str, *generated: str) -> tuple[str, ...]:
-    return diff_lines(Change("create", Path(name), "", text, generated=generated))
+def created(name: str, text: str, *generated: str, is_env_file: bool = False) -> tuple[str, ...]:
+    change = Change("create", Path(name), "", text, is_env_file=is_env_file, generated=generated)
+    return diff_lines(change)
 
 
 def test_a_new_file_is_shown_line_by_line() -> None:
@@ -39,7 +40,7 @@ def test_values_of_secrets_are_never_shown() -> None:
         "OTHER_URL=postgresql://postgres:postgres@db/postgres\n"
         'PRIVATE_KEY="-----BEGIN\ncanary-4\n-----END"\n'
     )
-    assert created("deploy/.env.production", text, "POSTGRES_PASSWORD") == (
+    assert created("deploy/prod.settings", text, "POSTGRES_PASSWORD", is_env_file=True) == (
         "+ # our site",
         "+ TZ=Europe/Berlin",
         "+ POSTGRES_PASSWORD=***  (new secret)",
@@ -61,6 +62,7 @@ def test_an_edited_env_file_hides_the_old_values_too() -> None:
         "",
         text="DB_PASSWORD=canary-old\nNEW_KEY=canary-new\n",
         old=b"DB_PASSWORD=canary-old\n",
+        is_env_file=True,
         generated=("NEW_KEY",),
     )
     assert diff_lines(change) == ("  DB_PASSWORD=***", "+ NEW_KEY=***  (new secret)")

@@ -38,6 +38,7 @@ class Change:
     old: bytes | None = field(default=None, repr=False)
     """The content of an edited file or env file, as it was read: another one is not changed."""
     mode: int = PUBLIC
+    is_env_file: bool = False
     makes: NewPair | None = None
     """The pair that this file is a part of: its text is created before the writing."""
     generated: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ def diff_lines(change: Change) -> tuple[str, ...]:
             lines = list(_edited((change.old or b"").decode(errors="replace"), change.text))
         case _:
             lines = []
-    if not _is_env_file(change):
+    if not change.is_env_file:
         return tuple(line.rstrip() for line in lines)
     return tuple(_without_secrets(lines, frozenset(change.generated)))
 
@@ -44,10 +44,6 @@ def _edited(old: str, new: str) -> Iterator[str]:
     for number, line in enumerate(lines):
         if number > 1 and not line.startswith("@@"):
             yield f"{line[:1]} {line[1:]}"
-
-
-def _is_env_file(change: Change) -> bool:
-    return ".env" in change.path.name
 
 
 def _without_secrets(lines: Sequence[str], generated: frozenset[str]) -> Iterator[str]:

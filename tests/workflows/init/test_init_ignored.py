@@ -34,7 +34,10 @@ def write(path: Path, text: str) -> Path:
 
 
 def ignored(root: Path, *names: str) -> Proposal:
-    return find_ignored(root, [Change("keep", root / name, "") for name in names])
+    private = [
+        Change("keep", root / name, "", is_env_file=not name.endswith(".key")) for name in names
+    ]
+    return find_ignored(root, private)
 
 
 def test_a_second_run_adds_nothing_even_for_a_file_that_git_has(root: Path) -> None:
@@ -52,10 +55,11 @@ def test_a_second_run_adds_nothing_even_for_a_file_that_git_has(root: Path) -> N
     ]
 
 
-def test_an_env_file_without_a_secret_may_be_in_git(root: Path) -> None:
-    write(root / ".env", "COMPOSE_PROJECT_NAME=shop\nPASSWORD_FILE=/run/x\nEMPTY_PASSWORD=\n")
-    git(root, "add", ".env")
-    assert ignored(root, ".env") == Proposal()
+@pytest.mark.parametrize("name", [".env", "shop.settings"])
+def test_an_env_file_without_a_secret_may_be_in_git(root: Path, name: str) -> None:
+    write(root / name, "COMPOSE_PROJECT_NAME=shop\nPASSWORD_FILE=/run/x\nEMPTY_PASSWORD=\n")
+    git(root, "add", name)
+    assert ignored(root, name) == Proposal()
 
 
 def test_private_keys_in_git_are_named(root: Path) -> None:

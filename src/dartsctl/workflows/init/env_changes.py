@@ -120,6 +120,7 @@ def _appended(target: EnvTarget, project: Project) -> PlannedEnv:
         about=_about(tuple(secrets)),
         text=text,
         old=old,
+        is_env_file=True,
         generated=tuple(secrets),
         to_fill_in=_required(decided),
         missing=_missing_of_example(target.path),
@@ -139,7 +140,7 @@ def kept(path: Path) -> Change:
     """Keep an existing env file, and name the variables that only its example has."""
     missing = _missing_of_example(path)
     about = f"missing: {', '.join(missing)}" if missing else ""
-    return Change("keep", path, about, missing=missing)
+    return Change("keep", path, about, is_env_file=True, missing=missing)
 
 
 def _missing_of_example(path: Path) -> tuple[str, ...]:
@@ -293,6 +294,7 @@ def env_file(
         about="; ".join(filter(None, (source, _about(generated), "0600"))),
         text=text,
         mode=PRIVATE,
+        is_env_file=True,
         generated=generated,
         to_fill_in=to_fill_in,
     )

@@ -30,7 +30,7 @@ def find_ignored(root: Path, private: Sequence[Change]) -> Proposal:
 
 def _is_secret(change: Change) -> bool:
     """Whether a file has a secret. An env file may be in git where it has none."""
-    if change.generated or ".env" not in change.path.name:
+    if change.generated or not change.is_env_file:
         return True
     values = env_files.readable_values(change.path)
     return any(entry.value and is_secret_name(name) for name, entry in values.items())
