@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from dartsctl.config.settings import PRODUCTION, load
 from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.compose_model import read_stack
+from dartsctl.stack.model import ComposeVariable
 from dartsctl.workflows.init.env_files import find_env_files
 from dartsctl.workflows.init.literals import find_literals
 from dartsctl.workflows.init.project import InitRequest, Project
@@ -105,3 +107,42 @@ def test_a_new_password_reaches_the_urls_of_the_other_new_env_files(project: Pro
         f"DB_URL=postgresql://shop:{password}@db/shop\nOTHER=redis://a:shop@cache\n"
     )
     assert changes["web.env"].generated == ("DB_URL",)
+
+
+@pytest.fixture
+def database(project: Project) -> Project:
+    """Return a project whose database has a variable as its password, and one in its folder."""
+    file = project.stacks[PRODUCTION].files[0]
+    file.write_text("services:\n  db:\n    environment:\n      POSTGRES_PASSWORD: ${PG:?}\n")
+    service = {"image": "postgres:16", "environment": {"POSTGRES_PASSWORD": "${PG:?}"}}
+    mount = {"type": "volume", "source": "${DATA:-./data}/pg", "target": "/var/lib/postgresql/data"}
+    written = {"name": "shop", "services": {"db": {**service, "volumes": [mount]}}}
+    resolved = deepcopy(written)
+    mount = {**mount, "type": "bind", "source": str(project.root / "data" / "pg")}
+    resolved["services"]["db"]["volumes"] = [mount]
+    compose: Any = lambda *_, **__: WrittenCompose(written)  # noqa: E731
+    variables = {"PG": ComposeVariable("PG", is_required=True)}
+    stack = replace(project.stacks[PRODUCTION], model=resolved, variables=variables)
+    deps = replace(project.deps, compose_on=compose)
+    return Project(project.request, {PRODUCTION: stack}, bundled=False, deps=deps)
+
+
+def test_data_in_a_folder_that_a_variable_names_keeps_its_password(database: Project) -> None:
+    (database.root / "data" / "pg").mkdir(parents=True)
+    (database.root / "data" / "pg" / "PG_VERSION").touch()
+    proposal = find_env_files(database, {})
+    assert proposal.changes[0].generated == ()
+    [task] = proposal.tasks
+    assert task.text.startswith("set PG in .env.production to the current password of db")
+    assert f"folder {database.root}/data/pg exists" in task.text
+
+
+def test_a_new_password_is_left_to_compare_where_data_may_exist(database: Project) -> None:
+    proposal = find_env_files(database, {})
+    assert proposal.changes[0].generated == ("PG",)
+    [task] = proposal.tasks
+    assert not task.is_required
+    assert task.text == (
+        "PG is new, and no Docker engine answers: if db has data there already, write its current "
+        "password into .env.production instead"
+    )

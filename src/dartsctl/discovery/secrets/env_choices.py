@@ -51,7 +51,7 @@ def choices(
 ) -> tuple[Choice, ...]:
     """Return the decision about each variable.
 
-    `has_data` returns whether the server of a secret has data already, or may have it.
+    `has_data` returns whether the server of a secret is known to have data already.
     """
     decided: list[Choice] = []
     for variable in wanted:

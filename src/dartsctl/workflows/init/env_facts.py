@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,9 @@ def read_env_facts(project: Project, name: str) -> EnvFacts:
     except DartsctlError:  # `check` will say it
         return EnvFacts(name, files)
     services = read_written(model)
+    for started in read_written(stack.model).values():
+        if started.name in services:  # resolved, as its places may contain variables
+            services[started.name] = replace(services[started.name], data=started.data)
     for own in sorted(secret_variables_of(model) - variables.keys()):
         variables = {**variables, own: ComposeVariable(own, is_required=True)}
     defaults = {variable.name: variable.default for variable in variables.values()}

@@ -33,7 +33,7 @@ def env_tasks(target: EnvTarget, decided: Sequence[Choice], project: Project) ->
         if used:
             used = f" ({used})"
         if choice.kind == "new":
-            proposal += _of_unknown_data(choice, target, project)
+            proposal += _of_unknown_data(choice, target, file, project)
         elif choice.kind == "current":
             proposal += Proposal(tasks=(_current(choice, target, file, project),))
         elif choice.kind == "literal":
@@ -45,18 +45,18 @@ def env_tasks(target: EnvTarget, decided: Sequence[Choice], project: Project) ->
     return proposal
 
 
-def _of_unknown_data(choice: Choice, target: EnvTarget, project: Project) -> Proposal:
-    """Return a note about a new secret, where nobody can say whether old data wants another one."""
+def _of_unknown_data(choice: Choice, target: EnvTarget, file: str, project: Project) -> Proposal:
+    """Return a task for a new secret, where nobody can say whether old data wants another one."""
     secret = choice.secret
     if secret is None or not secret.keeps_data:
         return Proposal()
     for facts in target.read_by:
         if data_of(secret, facts, project) == UNKNOWN:
-            note = (
+            text = (
                 f"{choice.name} is new, and {UNKNOWN}: if {secret.server} has data there already, "
-                "keep its current password instead"
+                f"write its current password into {file} instead"
             )
-            return Proposal(notes=(note,))
+            return Proposal(tasks=(Task(text, is_required=False),))
     return Proposal()
 
 
