@@ -99,6 +99,15 @@ def test_a_default_that_may_be_a_secret_is_not_shown() -> None:
     assert "${DB_PASSWORD:-***}" in error.sentence
 
 
+@pytest.mark.parametrize("template", ["${DB_PASSWORD:-a\nhunter2}", "${DB_PASSWORD:-hunter2}"])
+def test_no_line_of_a_refused_template_shows_its_default(template: str) -> None:
+    stderr = f"invalid interpolation format for services.db.image.\nYou may ...\n{template}\n"
+    error = explain(stderr, Sources(("/c.yml",), {"/c.yml": ""}))
+    assert "hunter2" not in error.sentence
+    assert error.sentence.startswith("/c.yml: service db: image: ")
+    assert error.hint
+
+
 def test_of_several_files_the_line_that_fits_names_the_file() -> None:
     texts = {"/a.yml": "services:\n  db:\n    image: x\n", "/b.yml": 'ports: ["${P}:80"]\n'}
     model = {"services": {"db": {"ports": ["${P}:80"]}}}

@@ -88,6 +88,7 @@ def test_a_valid_text_has_no_fault(template: str) -> None:
         ("${HOST:80}", "`:` after HOST is no operator", "${HOST:-DEFAULT}"),
         ("${HOST }", "the name after `${HOST` has a blank", "without blanks"),
         ("${HOST!x}", "'!' after HOST is no operator", "${HOST:-DEFAULT}"),
+        ("${HOST:-a\nb}", "`${HOST` is closed in another line", "in one line"),
         ("${1ST:-hunter2}", "`${1ST}` does not begin with a variable's name", "no digit first"),
     ],
 )

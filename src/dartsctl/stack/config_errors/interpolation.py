@@ -144,6 +144,8 @@ def fault(template: str) -> Fault | None:
         part, after = _reference(template, position)
         if part == "$" and template[position : position + 2] != "$$":
             return _fault_at(template, position)
+        if isinstance(part, Reference) and "\n" in part.fallback:
+            return Fault(f"`${{{part.name}` is closed in another line", "write it in one line")
         position = template.find("$", after)
     return None
 

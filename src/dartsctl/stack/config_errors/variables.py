@@ -43,11 +43,14 @@ def project_name(said: Said) -> Problem:
     return Problem(Place(), text, f"use {rule} in {setting.origin}, first a letter or digit")
 
 
-def broken_template(said: Said) -> Problem | None:
+_NO_VARIABLE = "a text with a $ is no valid variable"
+
+
+def broken_template(said: Said) -> Problem:
     raw = said["text"]
     fault = interpolation.fault(raw)
     if fault is None:
-        return None
+        fault = interpolation.Fault(_NO_VARIABLE, "write a plain $ as $$")
     place = replace(place_of(said["path"], said.sources), raw=raw.partition("\n")[0])
     names = [word for word in re.findall(r"\w+", raw) if is_masked_name(word)]
     text = fault.problem
@@ -59,9 +62,7 @@ def broken_template(said: Said) -> Problem | None:
 def broken_env_template(said: Said) -> Problem:
     fault = interpolation.fault(said["text"].replace('\\"', '"'))
     if fault is None:
-        fault = interpolation.Fault(
-            "a text with a $ is no valid variable", "put a text with a plain $ in single quotes"
-        )
+        fault = interpolation.Fault(_NO_VARIABLE, "put a text with a plain $ in single quotes")
     return Problem(Place(file=said["file"]), fault.problem, fault.advice)
 
 
