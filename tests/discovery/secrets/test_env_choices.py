@@ -85,11 +85,18 @@ def test_a_new_file_has_values_then_gaps_then_defaults_and_repeats_no_secret() -
         Choice("SITE", "ask", is_required=True),
         Choice("TOKEN", "default", "strong-but-public", secret=secret("person")),
         Choice("GREETING", "default", "it's # 1"),
+        Choice("LINES", "default", "a\rSET=b"),
     )
     text = env_text.new_text(".env.production", rows, {"PW": "new-one"})
     assert text.splitlines()[2:4] == ["PW=new-one", "SITE="]
     assert dotenv_values(stream=io.StringIO(text)) == {"PW": "new-one", "SITE": ""}
-    for line in ("# USER=app", "# INTROSPECT_PASSWORD=", "# TOKEN=", '# GREETING="it\'s # 1"'):
+    for line in (
+        "# USER=app",
+        "# INTROSPECT_PASSWORD=",
+        "# TOKEN=",
+        '# GREETING="it\'s # 1"',
+        "# LINES=",
+    ):
         assert line in text.splitlines()
     for value in ("admin", "postgres", "strong-but-public"):
         assert value not in text

@@ -56,8 +56,8 @@ def _is_left_open(choice: Choice) -> bool:
 
 
 def _default_line(choice: Choice) -> str:
-    """Return a comment with a variable's default, a secret's without the value."""
-    if choice.secret or "\n" in choice.default:
+    """Return a comment with a variable's default; without a secret, and what no line can show."""
+    if choice.secret or not choice.default.isprintable():
         return f"# {choice.name}="
     return f"# {env_line(choice.name, choice.default)}"
 
