@@ -11,6 +11,7 @@ import pytest
 
 from dartsctl.config.settings import PRODUCTION, load
 from dartsctl.discovery.stack_facts import StackFacts
+from dartsctl.edges.project import env_files
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.model import ComposeVariable
@@ -92,7 +93,8 @@ def test_a_new_password_reaches_the_urls_of_the_other_new_env_files(project: Pro
     root = project.root
     examples = {
         "db.env.example": "POSTGRES_USER=shop\nPOSTGRES_PASSWORD=shop\n",
-        "web.env.example": "DB_URL=postgresql://shop:shop@db/shop\nOTHER=redis://a:shop@cache\n",
+        "web.env.example": "DB_URL=postgresql://shop:shop@db/shop\nOTHER=redis://a:shop@cache\n"
+        "DB_PASSWORD=shop\nSQL_PASSWORD=shop\nSQL_HOST=db\nSMTP_PASSWORD=shop\nSECRET_KEY=shop\n",
     }
     for name, text in examples.items():
         (root / name).write_text(text)
@@ -100,26 +102,42 @@ def test_a_new_password_reaches_the_urls_of_the_other_new_env_files(project: Pro
     services["db"].pop("environment")
     services["db"]["env_file"] = [{"path": str(root / "db.env")}]
     services["web"]["env_file"] = [{"path": str(root / "web.env")}]
-    changes = {change.path.name: change for change in find_env_files(project, {}).changes}
+    proposal = find_env_files(project, {})
+    changes = {change.path.name: change for change in proposal.changes}
     password = changes["db.env"].text.split("POSTGRES_PASSWORD=")[1].strip()
     assert password != "shop"
-    assert changes["web.env"].text == (
-        f"DB_URL=postgresql://shop:{password}@db/shop\nOTHER=redis://a:shop@cache\n"
-    )
-    assert changes["web.env"].generated == ("DB_URL",)
+    web = env_files.values_in(changes["web.env"].text)
+    assert web.pop("SECRET_KEY") not in ("shop", password)  # its own
+    assert web == {
+        "DB_URL": f"postgresql://shop:{password}@db/shop",
+        "OTHER": "redis://a:shop@cache",
+        "DB_PASSWORD": password,
+        "SQL_PASSWORD": password,
+        "SQL_HOST": "db",
+        "SMTP_PASSWORD": "shop",  # equal by chance: the mail service's
+    }
+    assert changes["web.env"].generated == ("SECRET_KEY", "DB_URL", "DB_PASSWORD", "SQL_PASSWORD")
+    tasks = [task.text for task in proposal.tasks]
+    assert [text for text in tasks if "DB_" in text or "SQL_" in text] == []
+    assert any(text.startswith("set SMTP_PASSWORD in web.env") for text in tasks)
 
 
 @pytest.fixture
-def database(project: Project) -> Project:
-    """Return a project whose database has a variable as its password, and one in its folder."""
-    file = project.stacks[PRODUCTION].files[0]
-    file.write_text("services:\n  db:\n    environment:\n      POSTGRES_PASSWORD: ${PG:?}\n")
+def written() -> dict[str, Any]:
+    """Return a model with a variable as the database's password, and one in its folder."""
     service = {"image": "postgres:16", "environment": {"POSTGRES_PASSWORD": "${PG:?}"}}
     mount = {"type": "volume", "source": "${DATA:-./data}/pg", "target": "/var/lib/postgresql/data"}
-    written = {"name": "shop", "services": {"db": {**service, "volumes": [mount]}}}
+    return {"name": "shop", "services": {"db": {**service, "volumes": [mount]}}}
+
+
+@pytest.fixture
+def database(project: Project, written: dict[str, Any]) -> Project:
+    """Return a project whose files are this model."""
+    file = project.stacks[PRODUCTION].files[0]
+    file.write_text("services:\n  db:\n    environment:\n      POSTGRES_PASSWORD: ${PG:?}\n")
     resolved = deepcopy(written)
-    mount = {**mount, "type": "bind", "source": str(project.root / "data" / "pg")}
-    resolved["services"]["db"]["volumes"] = [mount]
+    [mount] = resolved["services"]["db"]["volumes"]
+    mount |= {"type": "bind", "source": str(project.root / "data" / "pg")}
     compose: Any = lambda *_, **__: WrittenCompose(written)  # noqa: E731
     variables = {"PG": ComposeVariable("PG", is_required=True)}
     stack = replace(project.stacks[PRODUCTION], model=resolved, variables=variables)
@@ -146,3 +164,40 @@ def test_a_new_password_is_left_to_compare_where_data_may_exist(database: Projec
         "PG is new, and no Docker engine answers: if db has data there already, write its current "
         "password into .env.production instead"
     )
+
+
+def test_a_new_password_of_the_variables_own_file_reaches_the_services_files(
+    database: Project, written: dict[str, Any]
+) -> None:
+    services, web_env = written["services"], database.root / "web.env"
+    services["web"] = {"image": "shop", "env_file": [{"path": str(web_env)}]}
+    (database.root / ".env.production.example").write_text(
+        "DB_PASSWORD=changeme\nDATABASE_URL=postgresql://shop:changeme@db/shop\n"
+    )
+    (database.root / "web.env.example").write_text("URL=postgresql://shop:changeme@db/shop\n")
+    services["db"]["environment"] = {"POSTGRES_PASSWORD": "${DB_PASSWORD}"}
+    own, web = (env_files.values_in(change.text) for change in find_env_files(database, {}).changes)
+    assert own["DB_PASSWORD"] != "changeme"
+    assert own["DATABASE_URL"] == f"postgresql://shop:{own['DB_PASSWORD']}@db/shop"
+    assert web == {"URL": own["DATABASE_URL"]}
+
+
+def test_a_password_that_fits_two_servers_is_left_as_it_is(
+    database: Project, written: dict[str, Any]
+) -> None:
+    examples = {
+        "db.env": "POSTGRES_PASSWORD=changeme\n",
+        "stats.env": "POSTGRES_PASSWORD=changeme\n",
+        "web.env": "POSTGRES_PASSWORD=changeme\nSTATS_PASSWORD=changeme\n",
+    }
+    for name, text in examples.items():
+        (database.root / f"{name}.example").write_text(text)
+        image = "shop" if name == "web.env" else "postgres:16"
+        service = {"image": image, "env_file": [{"path": str(database.root / name)}]}
+        written["services"][name.removesuffix(".env")] = service
+    changes = {change.path.name: change for change in find_env_files(database, {}).changes}
+    stats, web = (env_files.values_in(changes[name].text) for name in ("stats.env", "web.env"))
+    assert web == {
+        "POSTGRES_PASSWORD": "changeme",
+        "STATS_PASSWORD": stats["POSTGRES_PASSWORD"],
+    }

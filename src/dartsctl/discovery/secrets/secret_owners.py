@@ -176,13 +176,11 @@ def urls_with(
     `values` are those of one env file. The URL names the secret's own server.
     """
     urls: dict[str, str] = {}
-    for name, value in values.items():
-        login, host = userinfo(value), _HOST.match(value)
-        for secret in secrets.values():
-            server = question.services.get(secret.server)
-            if not login or not host or not server or host[1] not in server.hosts:
-                continue
-            if login.password == question.defaults.get(secret.name):
+    for secret in secrets.values():
+        server = question.services.get(secret.server)
+        for name, value in values.items():
+            default = question.defaults.get(secret.name, "")
+            if server and is_login(value, server.hosts, default):
                 urls[name] = secret.name
     return urls
 
@@ -192,6 +190,26 @@ def is_login(url: str, hosts: Collection[str], password: str) -> bool:
     login, host = userinfo(url), _HOST.match(url)
     is_there = host is not None and host[1] in hosts
     return is_there and login is not None and login.password == password
+
+
+def is_for_server(name: str, beside: Mapping[str, str], server: WrittenService, image: str) -> bool:
+    """Return whether a password variable is for a server: by its name, or by the host beside it.
+
+    `beside` are the variables of the same container or file, `image` is that of the server.
+    """
+    words = set(as_variable(name).split("_"))
+    if not words.isdisjoint((as_variable(server.name), as_variable(image_name(image)))):
+        return True
+    prefix = name.upper().rpartition("_")[0]
+    for other, text in beside.items():
+        if other.upper() in (f"{prefix}_HOST", f"{prefix}_SERVER") and text in server.hosts:
+            return True
+    return False
+
+
+def as_variable(name: str) -> str:
+    """Return a name as variables have it: MY_DB for `my-db`."""
+    return re.sub(r"[^A-Z0-9]+", "_", name.upper())
 
 
 def with_password(url: str, password: str) -> str:

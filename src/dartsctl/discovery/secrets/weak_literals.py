@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.secrets import is_user, is_weak
 from dartsctl.discovery.secrets.image_secrets import initial_variables
-from dartsctl.discovery.secrets.secret_owners import Place
+from dartsctl.discovery.secrets.secret_owners import Place, as_variable, is_for_server
 from dartsctl.discovery.yaml_text import yaml_text
-from dartsctl.stack.model import image_name
 from dartsctl.text.secret_names import is_never_secret, is_secret_name
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def _servers(literals: Sequence[WeakLiteral], images: Mapping[str, str]) -> dict
     for place in own:
         variables[place] = place.name
         if names.count(place.name) > 1:
-            variables[place] = f"{_upper(place.service)}_{place.name}"
+            variables[place] = f"{as_variable(place.service)}_{place.name}"
     return variables
 
 
@@ -119,8 +118,10 @@ def _variable(
         if server.environment[place.name] != literal.secret:
             continue
         same.append(variable)
+        beside = services[literal.place.service].environment
         if literal.host in server.hosts or (
-            not literal.host and _is_likely(literal, server, services, images)
+            not literal.host
+            and is_for_server(literal.place.name, beside, server, images.get(place.service, ""))
         ):
             candidates.append(variable)
     if len(candidates) == 1:
@@ -128,28 +129,6 @@ def _variable(
     if same or literal.host:
         return ""
     return literal.place.name
-
-
-def _is_likely(
-    literal: WeakLiteral,
-    server: WrittenService,
-    services: Mapping[str, WrittenService],
-    images: Mapping[str, str],
-) -> bool:
-    """Whether a password variable is for a server: by its name, or by the host beside it."""
-    words = set(_upper(literal.place.name).split("_"))
-    names = {_upper(server.name), _upper(image_name(images.get(server.name, "")))}
-    if not words.isdisjoint(names):
-        return True
-    prefix = literal.place.name.upper().rpartition("_")[0]
-    for name, text in services[literal.place.service].environment.items():
-        if name.upper() in (f"{prefix}_HOST", f"{prefix}_SERVER") and text in server.hosts:
-            return True
-    return False
-
-
-def _upper(name: str) -> str:
-    return re.sub(r"[^A-Z0-9]+", "_", name.upper())
 
 
 def override_text(replaced: Iterable[WeakLiteral]) -> str:

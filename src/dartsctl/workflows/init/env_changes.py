@@ -167,18 +167,16 @@ def _from_example(target: EnvTarget, example: Path, project: Project) -> Planned
         kept[url] = with_password(kept[url], f"${{{name}}}")
     decided = _decide(target, wanted, kept | given, project)
     secrets = _new_secrets(decided)
-    new = dict(secrets)
-    for url, name in urls.items():
-        if name in secrets:
-            new[url] = with_password(shown[url], secrets[name])
-    text, renewed = env_files.filled_in(text, lambda name, _value: new.get(name))
+    text, renewed = env_files.filled_in(text, lambda name, _value: secrets.get(name))
     if text and not text.endswith("\n"):
         text += "\n"
     others = [choice for choice in decided if choice.name not in shown]
     text += "".join(f"{line}\n" for line in env_text.needed_lines(others, secrets))
     unfinished = [name for name in new_secrets.left_to_fill_in(kept) if name not in renewed]
     left = tuple(dict.fromkeys([*unfinished, *_required(decided)]))
-    change = env_file(target.path, text, tuple(new), source=f"from {example.name}", to_fill_in=left)
+    change = env_file(
+        target.path, text, tuple(secrets), source=f"from {example.name}", to_fill_in=left
+    )
     return PlannedEnv(change, decided, tuple(unfinished))
 
 

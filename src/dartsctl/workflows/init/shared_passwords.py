@@ -1,63 +1,69 @@
-"""A database's new password in the other new env files of its environment.
+"""A server's new password in the new env files of its environment, also in its own.
 
-An app has it in a file of its own, as a URL or by another name: both get it, or none can log in.
+An app has it as a URL or by another name: both get it, or none can log in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from dartsctl.discovery.secrets.image_secrets import initial_variables
-from dartsctl.discovery.secrets.secret_owners import is_login, with_password
+from dartsctl.discovery.secrets.secret_owners import is_for_server, is_login, with_password
 from dartsctl.edges.project import env_files
 from dartsctl.text.secret_names import is_secret_name
 from dartsctl.workflows.init.env_changes import EnvTarget, PlannedEnv, env_file
+
+if TYPE_CHECKING:
+    from dartsctl.discovery.written_model import WrittenService
 
 Planned = tuple[EnvTarget, PlannedEnv]
 
 
 @dataclass(frozen=True, slots=True)
 class _NewPassword:
-    """A password that a server of the environment gets in place of its example's."""
+    """A password that a server of the environment gets in place of the one that is shown."""
 
     environment: str
-    hosts: frozenset[str]
+    server: WrittenService
+    image: str
     old: str = field(repr=False)
     new: str = field(repr=False)
 
+    def replaced_in(self, name: str, shown: Mapping[str, str]) -> str | None:
+        """Return the new value of a variable of an example; None where it is not the server's."""
+        text = shown.get(name, "")
+        if is_login(text, self.server.hosts, self.old):
+            return with_password(text, self.new)
+        is_same = text == self.old and is_secret_name(name)
+        if is_same and is_for_server(name, shown, self.server, self.image):
+            return self.new
+        return None
+
 
 def with_shared_passwords(planned: Sequence[Planned]) -> list[Planned]:
-    """Return the planned env files, each with the new passwords of the others' servers."""
-    known: list[tuple[EnvTarget, _NewPassword]] = []
+    """Return the planned env files, each with the new passwords of its environments' servers."""
+    known: list[_NewPassword] = []
     for target, plan in planned:
-        known += [(target, password) for password in _new_passwords(target, plan)]
+        known += _new_passwords(target, plan)
     result: list[Planned] = []
     for target, plan in planned:
         names = [facts.name for facts in target.read_by]
-        others = [
-            password
-            for owner, password in known
-            if owner is not target and password.environment in names
-        ]
-        result.append((target, _with(plan, target, others)))
+        passwords = [password for password in known if password.environment in names]
+        result.append((target, _with(plan, target, passwords)))
     return result
 
 
 def _new_passwords(target: EnvTarget, plan: PlannedEnv) -> Iterator[_NewPassword]:
-    example = env_files.example_of(target.path)
-    if plan.change.action != "create" or example is None:
-        return
-    old = env_files.values_in(env_files.text_of(example))
     new = env_files.values_in(plan.change.text)
-    for facts in target.read_by:
-        for service in facts.services.values():
-            if all(file.path != target.path for file in service.env_files):
-                continue
-            initial = initial_variables(facts.images.get(service.name, ""))
-            for name in initial.intersection(plan.change.generated):
-                if old.get(name):
-                    yield _NewPassword(facts.name, service.hosts, old[name], new[name])
+    for choice in plan.decided:
+        if choice.name not in plan.change.generated or not choice.secret or not choice.default:
+            continue
+        for facts in target.read_by:
+            server = facts.services.get(choice.secret.server)
+            if server:
+                image = facts.images.get(server.name, "")
+                yield _NewPassword(facts.name, server, image, choice.default, new[choice.name])
 
 
 def _with(plan: PlannedEnv, target: EnvTarget, passwords: Sequence[_NewPassword]) -> PlannedEnv:
@@ -67,21 +73,19 @@ def _with(plan: PlannedEnv, target: EnvTarget, passwords: Sequence[_NewPassword]
     shown = env_files.values_in(env_files.text_of(example))
 
     def renew(name: str, _value: str) -> str | None:
-        text = shown.get(name, "")
-        for password in passwords:
-            if is_login(text, password.hosts, password.old):
-                return with_password(text, password.new)
-            if text == password.old and is_secret_name(name):
-                return password.new
-        return None
+        if name in plan.change.generated:
+            return None
+        values = {password.replaced_in(name, shown) for password in passwords} - {None}
+        return values.pop() if len(values) == 1 else None
 
     text, renewed = env_files.filled_in(plan.change.text, renew)
-    generated = tuple(dict.fromkeys([*plan.change.generated, *renewed]))
     change = env_file(
         target.path,
         text,
-        generated,
+        (*plan.change.generated, *renewed),
         source=f"from {example.name}",
-        to_fill_in=plan.change.to_fill_in,
+        to_fill_in=tuple(name for name in plan.change.to_fill_in if name not in renewed),
     )
-    return replace(plan, change=change)
+    decided = tuple(choice for choice in plan.decided if choice.name not in renewed)
+    unfinished = tuple(name for name in plan.unfinished if name not in renewed)
+    return PlannedEnv(change, decided, unfinished)
