@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dartsctl.cli.server_request import ServerOptions, branch_of, run_request
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 
 
 @pytest.fixture

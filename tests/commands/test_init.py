@@ -17,8 +17,8 @@ import pexpect
 import pytest
 from dotenv import dotenv_values
 
+from dartsctl.config.load_settings import load
 from dartsctl.config.secrets import Variable, judge
-from dartsctl.config.settings import load
 from dartsctl.edges.project.files import template_names
 
 if TYPE_CHECKING:

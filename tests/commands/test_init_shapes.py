@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 from live.project_files import read_files, write_files
 from live.repository_shapes import SHAPES
 

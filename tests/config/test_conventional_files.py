@@ -10,7 +10,7 @@ import pytest
 
 from dartsctl.config.environment import Environment, resolve
 from dartsctl.config.listing import names_in
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 from dartsctl.errors import Advice, UsageError
 from fakes.settings_files import settings_of, touch
 

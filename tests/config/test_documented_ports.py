@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.documented_ports import documented_ports
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.environment import Environment, adhoc, resolve, resolve_running
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 from dartsctl.errors import ExitCode, Refused, UsageError
 from fakes.settings_files import settings_of, touch
 

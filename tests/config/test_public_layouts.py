@@ -9,7 +9,7 @@ import pytest
 from dartsctl.config.conventional_names import may_be_meant
 from dartsctl.config.environment import Environment, FilesReader, resolve
 from dartsctl.config.listing import names_in
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.errors import UsageError
 from dartsctl.workflows import deps

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dartsctl.config.load_settings import load
 from dartsctl.config.server_program import python_for, server_command
-from dartsctl.config.settings import load
 from dartsctl.config.trust import Trust
 from dartsctl.errors import UsageError
 from fakes.settings_files import settings_of, touch

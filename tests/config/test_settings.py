@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.file import line_numbers
-from dartsctl.config.settings import Settings, load
+from dartsctl.config.load_settings import load
+from dartsctl.config.settings import Settings
 from dartsctl.errors import ExitCode, UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from fakes.settings_files import touch

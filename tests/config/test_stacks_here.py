@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dartsctl.config.settings import Settings, load
+from dartsctl.config.load_settings import load
+from dartsctl.config.settings import Settings
 from fakes.settings_files import settings_of, touch
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.environment import resolve
+from dartsctl.config.load_settings import load
 from dartsctl.config.server_program import python_for, server_command
-from dartsctl.config.settings import load
 from dartsctl.config.trust import Trust
 from dartsctl.errors import ExitCode, Refused
 from two_users import ANN, BOB, as_user, needs_root, public_folder

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.environment import resolve
-from dartsctl.config.settings import Settings, load
+from dartsctl.config.load_settings import load
+from dartsctl.config.settings import Settings
 from dartsctl.config.worktree import linked_worktree
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 from dartsctl.discovery.proposal import ProposedSetting
 from dartsctl.discovery.settings_text import merged, new_text, tables_text
 from dartsctl.errors import UsageError

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.containers import PROJECT_LABEL, Container

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dartsctl.config.settings import Settings, load
+from dartsctl.config.load_settings import load
+from dartsctl.config.settings import Settings
 
 
 def touch(folder: Path, *names: str) -> None:

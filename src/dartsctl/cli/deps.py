@@ -61,7 +61,7 @@ class Common:
 
         Raises UsageError that names file, line and key; Refused for settings that are not trusted.
         """
-        from dartsctl.config.settings import load
+        from dartsctl.config.load_settings import load
         from dartsctl.config.trust import Trust
         from dartsctl.edges.state.trust_book import trusted_folders
 

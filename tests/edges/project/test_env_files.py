@@ -140,7 +140,7 @@ def test_dotenv_is_imported_only_where_a_file_is_read(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
         "from dartsctl.edges.project.env_files import read\n"
-        "from dartsctl.config.settings import load\n"
+        "from dartsctl.config.load_settings import load\n"
         "load(Path(sys.argv[1]), {}); read([])\n"
         "assert not {'dotenv', 'tomllib', 'difflib'} & set(sys.modules)"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 from dartsctl.discovery.dev_stack.dev_override import OVERRIDE_NAME
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.state.compose_versions import ComposeVersions

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 from dartsctl.workflows.init.env_changes import EnvTarget
 from dartsctl.workflows.init.env_tasks import mode_tasks, unfinished_tasks
 from dartsctl.workflows.init.project import InitRequest, Project

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from dartsctl.config.settings import PRODUCTION, load
+from dartsctl.config.load_settings import load
+from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.written_model import DataPlace, WrittenService
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.containers import PROJECT_LABEL, Container

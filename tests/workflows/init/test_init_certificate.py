@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from dartsctl.config.settings import PRODUCTION, load
+from dartsctl.config.load_settings import load
+from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.proposal import Proposal
 from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.edges.project.certificate_files import DAYS, pair_state, self_signed

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from dartsctl.config.settings import PRODUCTION, load
+from dartsctl.config.load_settings import load
+from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DockerUnavailable

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.config.settings import PRODUCTION, load
+from dartsctl.config.load_settings import load
+from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.changes import Change
 from dartsctl.discovery.proposal import Proposal
 from dartsctl.discovery.stack_facts import StackFacts

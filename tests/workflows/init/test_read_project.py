@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.state.compose_versions import ComposeVersions
 from dartsctl.workflows.init.project import InitRequest

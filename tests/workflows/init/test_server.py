@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 from dartsctl.discovery.proposal import Proposal
 from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.stack.compose_model import read_stack

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 from dartsctl.discovery.proposal import Proposal, ProposedSetting
 from dartsctl.errors import DartsctlError
 from dartsctl.workflows.init.project import InitRequest, Project

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from dartsctl.config.file import PYPROJECT, Key, dotted
-from dartsctl.config.settings import load
+from dartsctl.config.load_settings import load
 from dartsctl.discovery import bundled_texts, settings_text
 from dartsctl.discovery.changes import Change
 from dartsctl.discovery.proposal import Proposal, ProposedSetting, Task

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import resolve
+from dartsctl.config.load_settings import load
 from dartsctl.config.server_program import server_command
-from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings, load
+from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import unmet_needs
 from dartsctl.text.phrases import shell_command
