@@ -120,6 +120,8 @@ def test_dev_starts_beside_production_with_names_ports_and_data_of_its_own(
     assert live.run("dev", "restart", "web").code == 0
     assert live.run("dev", "logs").code == 0
 
+    assert live.run("dev", "down").code == 0
+    assert live.leftovers(dev) == [f"volume {dev}_data"], "its own network is gone too"
     down = live.run("dev", "down", "--volumes", "--yes")
     assert down.code == 0, down.err
     assert live.leftovers(dev) == []

@@ -56,8 +56,10 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
     """
     screen = deps.screen
     environment = readable(request.environment, deps=deps)
+    if environment.files:  # as it was started: with the networks and volumes of its own
+        environment = with_kept_moves(environment, deps=deps, dry_run=request.dry_run, quiet=True)
     if request.volumes and environment.files:
-        environment = _with_own_volumes(environment, request, deps)
+        _refuse_volumes_of_others(environment, deps)
     compose = deps.compose_on(environment)
     _refuse_another_stack(request, compose if environment.files else None, deps.engine())
     words = _words(request)
@@ -84,15 +86,11 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
     return ExitCode.OK
 
 
-def _with_own_volumes(environment: Environment, request: DownRequest, deps: Deps) -> Environment:
-    """Return the environment as it was started: with the volumes of its own.
-
-    Raises Refused for a volume of another project: Compose deletes it by its name alone.
-    """
-    environment = with_kept_moves(environment, deps=deps, dry_run=request.dry_run, quiet=True)
+def _refuse_volumes_of_others(environment: Environment, deps: Deps) -> None:
+    """Raise Refused for a volume of another project: Compose deletes it by its name alone."""
     control = deps.engine().control()
     if control is None:
-        return environment
+        return
     stack = read_stack(deps.compose_on(environment).config().model)
     for name in stack.own_volumes.values():
         owner = control.owner("volume", name)
@@ -102,7 +100,6 @@ def _with_own_volumes(environment: Environment, request: DownRequest, deps: Deps
                 details=("nothing was changed",),
                 hint=environment.command("down"),
             )
-    return environment
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,16 @@ def test_saving_again_replaces(tmp_path: Path) -> None:
     assert book.read() == MOVES[:1]
 
 
+def test_what_is_saved_already_is_not_written_again(tmp_path: Path) -> None:
+    book = MoveBook(tmp_path, "darts-dev")
+    path = book.keep(MOVES, "same")
+    before = {file.name: file.stat().st_ino for file in path.parent.iterdir()}
+    book.keep(MOVES, "same")
+    assert {file.name: file.stat().st_ino for file in path.parent.iterdir()} == before
+    book.keep(MOVES, "other")
+    assert path.stat().st_ino != before[path.name]
+
+
 def test_forgetting_removes_both_and_returns_whether_there_was_anything(tmp_path: Path) -> None:
     book = MoveBook(tmp_path, "darts-dev")
     assert not book.forget()

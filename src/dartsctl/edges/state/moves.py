@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from dartsctl.edges.state.folder import open_state, parse_json, write_errors_as
 from dartsctl.ports.remapping import AnyMove, Move, NameMove, SharedMove
 from dartsctl.stack.bindings import parse_protocol
-from dartsctl.system.files import PRIVATE_FOLDER, Folder, ForeignFile
+from dartsctl.system.files import PRIVATE_FOLDER, Folder, ForeignFile, UnsafeFile
 
 _FOLDER = "overrides"
 _LARGEST = 1 << 20  # bytes of a record
@@ -44,11 +44,15 @@ class MoveBook:
             return ()
 
     def keep(self, moves: Sequence[AnyMove], override: str) -> Path:
-        """Write both files (mode 0600, atomically); return the override. Raises DartsctlError."""
+        """Write both files (mode 0600, atomically); return the override. Raises DartsctlError.
+
+        A file that says the same already stays: `down` has to work on a full disk.
+        """
         record = json.dumps([asdict(move) for move in moves], indent=1)
         with self._writing(), self._opened(make=True) as folder:
-            folder.replace(self.override.name, override.encode())
-            folder.replace(self._record, record.encode())
+            for name, text in ((self.override.name, override), (self._record, record)):
+                if not _says(folder, name, text.encode()):
+                    folder.replace(name, text.encode())
         return self.override
 
     def keep_leased(self, service: str, override: str) -> Path:
@@ -90,6 +94,12 @@ class MoveBook:
 
     def _writing(self) -> AbstractContextManager[None]:
         return write_errors_as(f"cannot save the remapped ports in {self.override.parent}")
+
+
+def _says(folder: Folder, name: str, data: bytes) -> bool:
+    with suppress(OSError, UnsafeFile):  # `replace` says what is wrong with it
+        return folder.read(name, limit=_LARGEST) == data
+    return False
 
 
 def _move(item: object) -> AnyMove:

@@ -47,8 +47,9 @@ def with_kept_moves(
         return environment
     model = read_stack(deps.compose_on(environment).config().model)
     fitting = remapping.still_fit(moves, model)
-    if not fitting:
+    if not fitting and not quiet:
         deps.screen.note("the Compose files have changed: restored their ports and names")
+    if not fitting:
         return environment
     text = remapping.override(model, fitting)
     override = _draft(book, text) if dry_run else book.keep(fitting, text)
