@@ -398,7 +398,9 @@ def test_a_dev_service_moves_to_another_name_first_and_stays_there(
     assert live.run("dev", "up", "--reset-ports").code == 3, (
         "the files' own name counts again, and is taken"
     )
-    assert live.containers() == {f"{live.project}-web-1": "running"}
+    kept = live.run("dev", "up")
+    assert kept.code == 0, f"a reset that was refused changes nothing: {kept.err}"
+    assert live.identities() == before
 
 
 def test_remap_moves_the_name_too_and_production_never_gets_another_one_by_itself(
@@ -749,7 +751,7 @@ def test_ask_without_a_terminal_ends_with_7_and_the_flags_that_answer(live: Live
     assert f"pid {pid}" in said.err
     assert "--on-conflict stop --yes" in said.err
     assert "--on-conflict wait" in said.err
-    assert "remap" not in said.err, "production's ports never move"
+    assert "--on-conflict remap" not in said.err, "production's ports never move"
 
 
 def test_stop_without_a_terminal_needs_yes(live: LiveStack) -> None:

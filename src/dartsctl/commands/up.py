@@ -110,6 +110,7 @@ def _bring_up(request: UpRequest, deps: Deps) -> ExitCode:
             request = replace(request, environment=pinned)
             before = run_preflight(pinned, request.intent, deps=deps)
     _refuse_conflicts(before, request, plain, deps)
+    _forget_moves(request, plain, deps)
     return _start(request, before, plain, deps)
 
 
@@ -136,7 +137,6 @@ def _preflight(request: UpRequest, deps: Deps) -> tuple[UpRequest, Preflight]:
     _check_production_ports(before, request, screen)
     if not request.dry_run:
         refresh_guards(before, request.intent, request.allocation, deps=deps)
-        _forget_moves(request, plain, deps)
     _refuse_empty_restart(before, request)
     refusal.refuse_unsafe(before, screen)
     refusal.refuse_unmet_needs(before, _start_command(request), screen)
@@ -260,7 +260,7 @@ def _settle_again(
 
 def _forget_moves(request: UpRequest, plain: Environment, deps: Deps) -> None:
     """Forget moves that this `up` does not use: after a reset, or an edit of the files."""
-    is_unused = request.environment == plain and not plain.is_production
+    is_unused = request.environment == plain and not plain.is_production and not request.restart
     if is_unused and book_of(plain, deps).forget() and request.reset_ports:
         deps.screen.note("restored the ports and names from the Compose files")
 

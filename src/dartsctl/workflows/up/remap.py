@@ -114,7 +114,7 @@ def plan_moves(
     `plain` is the environment without overrides. Raises DartsctlError (3) where no number is free.
     """
     model = read_stack(deps.compose_on(plain).config().model)
-    fitting = remapping.still_fit(book_of(plain, deps).read(), model)
+    fitting = _in_use(before, plain, model, deps)
     names, lines = _name_moves(cases, before)
     for resource in _resources(cases, before, model):
         move = SharedMove(resource.kind, resource.key, resource.name)
@@ -139,6 +139,13 @@ def plan_moves(
     moves = (*others, *names, *ports.values())
     lines += remapping.stale_addresses(model, moves)
     return MovePlan(model, moves, tuple(lines))
+
+
+def _in_use(before: Preflight, plain: Environment, model: Stack, deps: Deps) -> tuple[AnyMove, ...]:
+    """Return the earlier moves; none where the preflight was made without them (--reset-ports)."""
+    if before.environment == plain:
+        return ()
+    return remapping.still_fit(book_of(plain, deps).read(), model)
 
 
 def remap(plan: MovePlan, plain: Environment, *, deps: Deps) -> Environment:
@@ -211,9 +218,8 @@ def pin(before: Preflight, plain: Environment, *, deps: Deps) -> Environment | N
     ]
     if plain.is_production or not doubtful:
         return None
-    book = book_of(plain, deps)
     model = read_stack(deps.compose_on(plain).config().model)
-    moves = list(remapping.still_fit(book.read(), model))
+    moves = list(_in_use(before, plain, model, deps))
     notes = []
     for wanted, addresses in _wanted(doubtful, remapping.port_moves(moves)).items():
         first, last = map(int, wanted.old.split("-"))
@@ -225,7 +231,7 @@ def pin(before: Preflight, plain: Environment, *, deps: Deps) -> Environment | N
             notes.append(f"{wanted.service}: {reason}; published on {number}")
     if not moves:
         return None
-    override = book.keep(moves, remapping.override(model, moves))
+    override = book_of(plain, deps).keep(moves, remapping.override(model, moves))
     for note in notes:
         deps.screen.note(note)
     return replace(plain, files=(*plain.files, override))
