@@ -159,7 +159,7 @@ def test_another_environment_has_conventional_names_too(shop: Path) -> None:
         project="shop-staging",
         profiles=(),
         directory=shop,
-        siblings=frozenset({"shop-dev"}),
+        siblings={"shop-dev": "dev"},
         has_copies=True,
     )
 

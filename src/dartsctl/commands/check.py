@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dartsctl.errors import ExitCode
 from dartsctl.ports import lint, unmet_needs
 from dartsctl.workflows.preflight import orphans, report
-from dartsctl.workflows.preflight.another_stack import next_command
+from dartsctl.workflows.preflight.another_stack import neighbours_down, next_command
 from dartsctl.workflows.preflight.preflight import Preflight, exit_code_of, run_preflight
 from dartsctl.workflows.preflight.rival_words import remedy_lines
 from dartsctl.workflows.up import refusal
@@ -119,7 +119,7 @@ def _hint(preflight: Preflight, request: CheckRequest, beside: Sequence[str]) ->
     hint = hint or unmet_needs.next_command(preflight.unmet_needs, request.next_command)
     if beside and not hint:
         return request.environment.command("up", *preflight.services, "--on-conflict", "remap")
-    return hint
+    return hint or neighbours_down(preflight)
 
 
 def _show_obstacles(preflight: Preflight, screen: Screen) -> None:

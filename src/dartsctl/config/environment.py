@@ -54,8 +54,8 @@ class Environment:
     """The profiles that come from the command line."""
     project_dir: Path | None = None
     """--project-dir, as it was typed."""
-    siblings: frozenset[str] = frozenset()
-    """The projects of the other environments in the settings."""
+    siblings: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The projects of the other environments in the settings, with their names."""
     has_copies: bool = False
     """Whether other checkouts may run copies of this stack.
 
@@ -208,7 +208,7 @@ def _named(
         project_named=project is not None,
         typed_profiles=tuple(profiles),
         project_dir=settings.project_dir,
-        siblings=frozenset(others.values()),
+        siblings={other: environment for environment, other in others.items()},
         has_copies=name != PRODUCTION,
         copy_of=configured.copy_of if project is None else "",
     )

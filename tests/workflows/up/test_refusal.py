@@ -11,8 +11,9 @@ import pytest
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import Advice, DartsctlError
 from dartsctl.ports.availability import Reason
-from dartsctl.ports.collisions import NameTaken, Paused
-from dartsctl.ports.holders import HostProcess, RivalBinding
+from dartsctl.ports.collisions import Collision, NameTaken, Paused
+from dartsctl.ports.holders import ForeignContainer, Holder, HostProcess, RivalBinding
+from dartsctl.ports.shared import SharedResource
 from dartsctl.stack.model import PortEntry, Service, Stack
 from dartsctl.stack.port_origins import trace
 from dartsctl.workflows.up.answers import Answers
@@ -49,6 +50,44 @@ def test_a_service_that_lacks_only_its_name_is_counted_too() -> None:
     error = refused(facts)
     assert error.message == "2 services of darts-dev cannot start; nothing was changed"
     assert error.hint == "dartsctl dev up web"
+
+
+DEV = ForeignContainer(container("shop-dev"))
+OTHERS = {"shop-dev": "dev", "shop-staging": "staging", "shop": "prod"}
+
+
+@pytest.mark.parametrize(
+    ("holders", "taken", "hint"),
+    [
+        ((DEV,), (NameTaken("db", container("shop-dev")),), "dartsctl dev down"),
+        (
+            (),
+            (SharedResource("subnet", "back", "10.0.0.0/24", (), "shop-dev"),),
+            "dartsctl dev down",
+        ),
+        ((ForeignContainer(container("shop")),), (), "dartsctl dev up web"),
+        ((ForeignContainer(container("blog")),), (), "dartsctl dev up web"),
+        ((DEV, HostProcess(SERVER)), (), "dartsctl dev up web"),
+        ((DEV,), (NameTaken("db", container("shop-staging")),), "dartsctl dev up web"),
+        ((DEV,), (Paused(container("x")),), "dartsctl dev up web"),
+    ],
+    ids=["dev", "its subnet", "prod", "a stranger", "a server too", "two stacks", "paused"],
+)
+def test_another_environment_of_the_user_that_alone_is_in_the_way_is_taken_down(
+    holders: tuple[Holder, ...], taken: tuple[Collision, ...], hint: str
+) -> None:
+    facts = preflight(*map(conflict, holders), collisions=taken, services=("app",))
+    typed = replace(
+        facts.environment,
+        siblings=OTHERS,
+        project="mine",
+        project_named=True,
+        typed_profiles=("x",),
+    )
+    error = refused(replace(facts, environment=typed))
+    assert error.hint == hint
+    ways = "take that stack down, then start this one again"
+    assert (ways in error.details) is (hint == "dartsctl dev down")
 
 
 def rival(port: int = 5000) -> Conflict:

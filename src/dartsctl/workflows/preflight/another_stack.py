@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dartsctl.config.settings import PRODUCTION
 from dartsctl.config.values import normal_project
 from dartsctl.errors import Refused
-from dartsctl.ports.collisions import ProjectTaken
+from dartsctl.ports.collisions import NameTaken, ProjectTaken
+from dartsctl.ports.fixed_addresses import AddressTaken
+from dartsctl.ports.holders import ForeignContainer
+from dartsctl.ports.shared import SharedResource
+from dartsctl.stack.containers import Container
 from dartsctl.stack.same_stack import SameStack
 from dartsctl.workflows.preflight import report
 
@@ -15,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dartsctl.config.environment import Environment
-    from dartsctl.stack.containers import Container
     from dartsctl.workflows.preflight.preflight import Preflight
 
 
@@ -74,6 +79,33 @@ def next_command(preflight: Preflight, command: str) -> str:
     if isinstance(another, ProjectTaken) and environment.project:
         return environment.command("ps")
     return with_project(command, another.project)
+
+
+def neighbours_down(preflight: Preflight) -> str:
+    """Return the `down` of another environment here that alone is in the way, else "".
+
+    Production's is no next step of another environment.
+    """
+    environment = preflight.environment
+    holders: list[object] = []
+    for conflict in preflight.verdicts.conflicts:
+        holders += conflict.holders or (None,)
+    owners: set[str] = set()
+    for holder in (*holders, *preflight.collisions):
+        match holder:
+            case (
+                ForeignContainer(container=Container(project=project))
+                | NameTaken(container=Container(project=project))
+                | AddressTaken(container=Container(project=project))
+                | SharedResource(project=project)
+            ):
+                owners.add(environment.siblings.get(project, ""))
+            case _:
+                return ""
+    if len(owners) != 1 or owners & {"", PRODUCTION}:
+        return ""
+    other = replace(environment, name=owners.pop(), project_named=False, typed_profiles=())
+    return other.command("down")
 
 
 def refuse_unless_copy(preflight: Preflight, command: str) -> None:

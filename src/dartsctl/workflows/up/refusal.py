@@ -136,6 +136,8 @@ def _closing_lines(preflight: Preflight, beside: Sequence[str]) -> list[str]:
         return beside_lines(preflight, beside)
     if is_all_within_stack(preflight):
         return []
+    if another_stack.neighbours_down(preflight):
+        return ["take that stack down, then start this one again"]
     if any(map(rivals.is_within_stack, preflight.verdicts.conflicts)):
         return ["change the files, free what else is named above, then start it again"]
     return ["free what is named above, then start it again"]
@@ -147,7 +149,8 @@ def _hint(preflight: Preflight, command: str, *, will_move: bool) -> str:
         return f"{command} --on-conflict remap"
     if is_all_within_stack(preflight):
         return Advice(f"change `ports` in {files_to_change(preflight)}, then `{command}`")
-    return orphans.next_command(preflight) or command
+    ways = (another_stack.neighbours_down(preflight), orphans.next_command(preflight))
+    return next(filter(None, ways), command)
 
 
 def _services(preflight: Preflight) -> str:
