@@ -233,7 +233,7 @@ files = ["compose/dev.yml", "../shared.yml"]
 env_files = [".env", "/etc/darts.env"]
 project = "darts-dev"
 profiles = ["app"]
-production_ports = "remap"
+production_ports = "refuse"
 on_conflict = "stop"
 wait_timeout = 2.5
 [prod]
@@ -267,7 +267,7 @@ def test_every_key_is_read(project: Path) -> None:
     dev, prod, staging = (settings.environments[name] for name in ("dev", "prod", "staging"))
     assert dev.files == (project / "compose/dev.yml", project.parent / "shared.yml")
     assert dev.env_files == (project / ".env", Path("/etc/darts.env"))
-    assert (dev.project, dev.profiles, dev.production_ports) == ("darts-dev", ("app",), "remap")
+    assert (dev.project, dev.profiles, dev.production_ports) == ("darts-dev", ("app",), "refuse")
     assert (dev.on_conflict, dev.wait_timeout) == ("stop", 2.5)
     assert (prod.project, prod.env_files) == ("darts", ())
     assert (staging.project, staging.files) == ("darts-staging", (project / "staging.yml",))
@@ -427,7 +427,7 @@ def test_an_unknown_key_names_its_line_and_the_nearest_known_one(
         ('[prod]\nunsafe = "ignore"', '2: prod.unsafe: \'ignore\' is not one of "refuse", "warn"'),
         (
             '[dev]\nproduction_ports = "allow"',
-            '2: dev.production_ports: \'allow\' is not one of "warn", "remap", "refuse"',
+            '2: dev.production_ports: \'allow\' is not one of "warn", "refuse"',
         ),
         ('[dev]\nwait_timeout = "1m"', "2: dev.wait_timeout: '1m' is not a number of seconds"),
         (

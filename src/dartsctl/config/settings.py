@@ -9,7 +9,7 @@
                                         # config/stacks_here.py); in a linked git worktree with
                                         # its name after it
     profiles = []
-    production_ports = "warn"           # "remap", "refuse"; not in [prod]
+    production_ports = "warn"           # "refuse"; not in [prod]
     on_conflict = "ask"                 # "fail", "stop", "remap", "wait"; default: "ask" at a
                                         # terminal, else "fail"
     wait_timeout = 120                  # seconds until the stack must be healthy; default: as long
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from dartsctl.server.handover import HandoverMode
     from dartsctl.server.request import Enforcement
 
-ProductionPorts = Literal["warn", "remap", "refuse"]
+ProductionPorts = Literal["warn", "refuse"]
 Unsafe = Literal["refuse", "warn"]
 OnConflict = Literal["ask", "fail", "stop", "remap", "wait"]
 Services = Literal["required", "optional"]
