@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from dartsctl.ports.shared import Neighbours, SharedResource, find, volumes_made_by
+from dartsctl.ports.shared import Neighbours, SharedResource, find, made_by_others
 from dartsctl.stack.containers import PROJECT_LABEL, Container
 from dartsctl.stack.model import Network, Service, Stack
 from dartsctl.stack.subnets import NetworkInUse, Subnet
@@ -68,21 +68,31 @@ def test_what_production_made_is_shared_also_while_production_is_down() -> None:
     ]
 
 
-def test_production_is_told_of_a_volume_that_another_environment_made_by_any_name() -> None:
+def test_production_is_told_of_a_volume_or_image_that_another_environment_made_by_any_name() -> (
+    None
+):
     production = Stack(
         "shop",
-        {"db": Service("db", volumes=("data", "logs"))},
+        {
+            "db": Service("db", volumes=("data", "logs"), image="postgres:16"),
+            "app": Service("app", image="shop/app:1", is_built=True),
+            "own": Service("own", image="shop/own:1", is_built=True),
+            "off": Service("off", image="shop/off:1", is_built=True, replicas=0),
+        },
         {},
         own_volumes={"data": "shop_data", "logs": "shop_logs", "unused": "shop_unused"},
     )
     made = {"shop_data": "shop-dev", "shop_logs": "shop", "shop_unused": "shop-dev"}
+    made |= {"postgres:16": "shop-dev", "shop/app:1": "shop-dev", "shop/off:1": "shop-dev"}
+    made |= {"shop/own:1": "shop"}
     neighbours = Neighbours((), {"shop-dev"}, owner=lambda _kind, name: made.get(name))
-    (volume,) = volumes_made_by(neighbours, production)
-    assert (volume.name, volume.services, volume.owner) == (
-        "shop_data",
-        ("db",),
-        "project shop-dev",
-    )
+    assert [
+        (made.kind, made.key, made.name, made.services, made.owner)
+        for made in made_by_others(neighbours, production)
+    ] == [
+        ("volume", "data", "shop_data", ("db",), "project shop-dev"),
+        ("image", "app", "shop/app:1", ("app",), "project shop-dev"),
+    ]
 
 
 def test_a_copy_of_the_stack_is_known_by_a_container_of_the_same_service() -> None:

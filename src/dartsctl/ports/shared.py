@@ -132,13 +132,18 @@ def find(stack: Stack, neighbours: Neighbours) -> Iterator[SharedResource]:
             yield from _if_shared("image", wanted, stack, neighbours)
 
 
-def volumes_made_by(neighbours: Neighbours, stack: Stack) -> Iterator[SharedResource]:
-    """Yield the volumes of a stack that another environment made, by whatever name."""
+def made_by_others(neighbours: Neighbours, stack: Stack) -> Iterator[SharedResource]:
+    """Yield the volumes, by whatever name, and the built images that another environment made."""
     for key, name in stack.own_volumes.items():
         users = [service.name for service in _active(stack) if key in service.volumes]
         owner = neighbours.owner("volume", name) if users else None
         if owner and owner in neighbours.siblings:
             yield SharedResource("volume", key, name, tuple(users), owner)
+    for service in _active(stack):
+        if service.is_built and service.image:
+            owner = neighbours.owner("image", service.image)
+            if owner and owner in neighbours.siblings:
+                yield SharedResource("image", service.name, service.image, (service.name,), owner)
 
 
 def _active(stack: Stack) -> list[Service]:

@@ -20,7 +20,8 @@ def find(environment: Environment, inputs: Inputs) -> tuple[SharedResource, ...]
     """Return what the stack would share.
 
     Production, and files without settings, keep the names of their files: only a subnet that the
-    engine would refuse is in their way. Production is told of data that another environment made.
+    engine would refuse is in their way. Production is told of data and images that another
+    environment made.
     """
     stack, control = inputs.stack, inputs.control
     networks = control.networks() if control and _declares_subnets(inputs) else ()
@@ -33,7 +34,7 @@ def find(environment: Environment, inputs: Inputs) -> tuple[SharedResource, ...]
     if environment.has_copies:
         return tuple(shared.find(stack, neighbours))
     subnets = shared.subnets_taken(stack, networks)
-    return (*shared.volumes_made_by(neighbours, stack), *subnets)
+    return (*shared.made_by_others(neighbours, stack), *subnets)
 
 
 def _declares_subnets(inputs: Inputs) -> bool:
@@ -60,7 +61,12 @@ def notices(
                 f"volume {resource.name} was made by {resource.owner}: it has that one's data"
             )
             warnings.append(Notice("shared-volume", resource.services[0], sentence))
-        if resource.kind == "image" and not builds:
+        if resource.kind == "image" and environment.is_production and not builds:
+            sentence = (
+                f"image {resource.name} was built by {resource.owner}: `--build` builds this one's"
+            )
+            warnings.append(Notice("shared-image", resource.key, sentence))
+        elif resource.kind == "image" and not builds:
             sentence = (
                 f"{resource.owner} has the same image {resource.name}: `--build` would replace it"
             )
