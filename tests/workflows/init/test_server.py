@@ -12,6 +12,7 @@ import pytest
 from dartsctl.config.load_settings import load
 from dartsctl.discovery.proposal import Proposal
 from dartsctl.discovery.stack_facts import StackFacts
+from dartsctl.errors import DartsctlError
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.workflows.init.project import InitRequest, Project
 from dartsctl.workflows.init.server import find_app, find_server
@@ -137,6 +138,26 @@ def test_of_services_that_start_something_unknown_the_one_with_a_port_is_the_app
     assert settings_of(found(project_in(tmp_path, model)))["server.replaces"] == ["web"]
 
 
+def test_of_equal_services_the_one_that_runs_the_entry_point_is_the_app(tmp_path: Path) -> None:
+    write(tmp_path, {"jobs.py": RUNS, "main.py": RUNS, "Dockerfile": "FROM python"})
+    model = {
+        "jobs": built(tmp_path, command=["python", "jobs.py"]),
+        "shop": built(tmp_path, command=["python", "main.py"]),
+        "tool": built(tmp_path, command=["/tool"]),
+    }
+    assert settings_of(found(project_in(tmp_path, model)))["server.replaces"] == ["shop"]
+
+
+def test_of_equal_services_whose_program_is_unknown_it_is_the_published_one(tmp_path: Path) -> None:
+    write(tmp_path, {"manage.py": MANAGE, "Dockerfile": "FROM python"})
+    inside = built(tmp_path, command=["/start"], ports=[{"target": 8000}])
+    published = built(tmp_path, command=["/go"], ports=[{"target": 80, "published": "8000"}])
+    model = {"api": inside, "web": published}
+    assert settings_of(found(project_in(tmp_path, model)))["server.replaces"] == ["web"]
+    model["api"] = {**published, "command": ["/other"]}
+    assert "server.replaces" not in settings_of(found(project_in(tmp_path, model)))
+
+
 def test_without_an_app_nothing_is_said(tmp_path: Path) -> None:
     write(tmp_path, {"server.js": "", "Dockerfile": "FROM node\nCMD node server.js"})
     proposal = found(project_in(tmp_path, {"web": built(tmp_path)}))
@@ -202,6 +223,15 @@ def test_a_production_port_in_an_env_file_is_said_in_the_settings(
         )
 
 
+def test_production_that_cannot_be_read_leaves_the_default_ports_reserved(tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": RUNS, ".env": "PORT=5000\n"})
+    error = DartsctlError("Compose cannot read p.yaml")
+    unread = StackFacts("prod", (tmp_path / "p.yaml",), error=error)
+    project = project_in(tmp_path).with_stack(unread)
+    (setting,) = find_server_env(find_app(project), project, project).settings
+    assert setting.key == "port_variables"
+
+
 # --- the virtual environment -------------------------------------------------------------------
 
 
@@ -219,6 +249,8 @@ def test_a_production_port_in_an_env_file_is_said_in_the_settings(
         ({"pyproject.toml": ""}, ["python3 -m venv .venv", ".venv/bin/pip install -e ."]),
         ({"pyproject.toml": "", "uv.lock": ""}, ["uv sync"]),
         ({"pyproject.toml": "[tool.poetry]\nname = 'a'"}, ["poetry install"]),
+        ({"pyproject.toml": "", "poetry.lock": ""}, ["poetry install"]),
+        ({"pyproject.toml": "", "pdm.lock": ""}, ["pdm install"]),
         ({"Pipfile": ""}, ["PIPENV_VENV_IN_PROJECT=1 pipenv install --dev"]),
     ],
 )
@@ -289,23 +321,25 @@ def test_the_variables_of_the_container_lead_to_the_dev_services(tmp_path: Path)
 
 
 def test_the_server_gets_the_env_file_of_its_container(tmp_path: Path) -> None:
+    """Those that every server gets anyway are not named again."""
     write(tmp_path, {"app.py": RUNS, "config/web.env": "DB_URL=postgresql://a:b@db/x\nMODE=dev\n"})
+    write(tmp_path, {".env": "A=1\n", ".flaskenv": "B=2\n"})
     (tmp_path / "compose.yaml").write_text(
         "services:\n  web:\n    build: .\n    env_file: config/web.env\n  db:\n"
     )
     port = {"mode": "ingress", "target": 5432, "published": "5432", "protocol": "tcp"}
-    path = str(tmp_path / "config/web.env")
+    paths = [{"path": str(tmp_path / name)} for name in (".env", ".flaskenv", "config/web.env")]
     model: dict[str, Any] = {
         "name": "shop",
         "services": {
-            "web": built(tmp_path, env_file=[{"path": path}], environment={"MODE": "dev"}),
+            "web": built(tmp_path, env_file=paths, environment={"MODE": "dev"}),
             "db": {"image": "postgres", "ports": [port]},
         },
     }
     project = project_in(tmp_path, model["services"])
     stack = replace(project.stacks["dev"], model=model, stack=read_stack(model))
     written = {**model, "services": {**model["services"]}}
-    written["services"]["web"] = built(tmp_path, env_file=[{"path": path}])
+    written["services"]["web"] = built(tmp_path, env_file=paths)
     compose: Any = lambda *_, **__: WrittenCompose(written)  # noqa: E731
     deps = replace(project.deps, compose_on=compose)
     project = Project(project.request, {"dev": stack}, bundled=False, deps=deps)
