@@ -109,9 +109,16 @@ def test_the_real_servers_layout(tmp_path: Path) -> None:
 def test_productions_file_is_dev_too_where_there_is_no_other_and_its_database_is_published(
     tmp_path: Path,
 ) -> None:
-    write(tmp_path, **{"compose.prod": PRODUCTION})
+    jobs = "  jobs: {build: ., command: python jobs.py}\n"  # not the app, which has the port
+    write(tmp_path, **{"compose.prod": f"{PRODUCTION}{jobs}"})
     (tmp_path / "run.py").write_text(APP)
     dev = look(tmp_path)
+    assert dev.services is not None
+    assert dev.services.left_out == {
+        "app": "runs on the host",
+        "jobs": "not used by the app",
+        "web": "proxy",
+    }
     assert dev.proposal.settings[0].value == ["compose.prod.yaml", OVERRIDE_NAME]
     (database,) = dev.project.stacks["dev"].stack.services.values()
     assert (database.name, database.container_name) == ("db", "")

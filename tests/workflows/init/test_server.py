@@ -267,6 +267,17 @@ def test_without_a_virtual_environment_its_commands_are_shown(
     assert list(task.paste) == [f"cd {tmp_path}", *commands]
 
 
+def test_of_a_framework_whose_package_is_unknown_nobody_says_that_it_is_missing(
+    tmp_path: Path,
+) -> None:
+    serves = "import os\nfrom sanic import Sanic\napp = Sanic('a')\n"
+    write(tmp_path, {"main.py": f"{serves}app.run(port=int(os.environ['PORT']))\n"})
+    (task,) = found(project_in(tmp_path)).tasks
+    assert task.text.endswith("would start the app with dartsctl's own interpreter; to make one")
+    write(tmp_path, {".venv/pyvenv.cfg": "", ".venv/lib/python3.12/site-packages/readme": ""})
+    assert found(project_in(tmp_path)).tasks == ()
+
+
 def test_a_virtual_environment_without_the_framework_is_said(tmp_path: Path) -> None:
     write(
         tmp_path,

@@ -58,16 +58,13 @@ def find_virtual_environment(
 def _without_environment(folder: Path, sources: Sources, framework: str, package: str) -> Proposal:
     if package and importlib.util.find_spec(package) is not None:
         return Proposal()  # dartsctl's own interpreter, which `dev` takes then, has it
-    what = framework or "the app's packages"
+    lacking = ""
+    if package:
+        lacking = f", which does not have {framework}"
     text = (
         f"no virtual environment in {folder}: `dartsctl dev` would start the app with dartsctl's "
-        f"own interpreter, which does not have {what}; to make one"
+        f"own interpreter{lacking}; to make one"
     )
-    if not package:
-        text = (
-            f"no virtual environment in {folder}: `dartsctl dev` would start the app with "
-            "dartsctl's own interpreter; to make one"
-        )
     return Proposal(tasks=(Task(text, _creation(folder, sources), is_required=False),))
 
 
