@@ -7,7 +7,7 @@ from dartsctl.discovery.app.server_env import Misleading, ServerVariable
 from dartsctl.ports.allocation import Allocation
 
 PRODUCTION = Allocation({3306: "mysql", 8080: ""}, {3306: "published by compose.prod.yaml"})
-TO_PRODUCTION = Misleading("MYSQL_URL", "app.py:4", "", 3306, "mysql")
+TO_PRODUCTION = Misleading("MYSQL_URL", "app.py:4", "", 3306)
 TO_THE_DEFAULT_LIST = Misleading("API_URL", "app.py:5", "", 8080)
 TO_NOTHING = Misleading("SEARCH_URL", "compose.yaml:5", "search", 9200)
 WITHOUT_PORT = Misleading("BROKER", "app.py:3", "redis", 6379, lacks_port="BROKER_PORT")

@@ -27,7 +27,7 @@ STACK = StackAddresses(
     own=frozenset({"web"}),
     own_ports=frozenset({5000}),
     left_out=frozenset({"search"}),
-    production={5432: "postgres", 3306: "mysql"},
+    production={5432, 3306},
     same_ports={"postgres": frozenset({5432})},
 )
 
@@ -280,8 +280,8 @@ def test_what_no_line_can_change_is_said() -> None:
     lines, misleading = result({"SEARCH_URL": "http://search:9200"}, reads=reads)
     assert lines == {}
     assert misleading == (
-        Misleading("MYSQL_URL", "app.py:4", "", 3306, "mysql"),
-        Misleading("SEARCH_URL", "compose.yaml:5", "search", 9200, ""),
+        Misleading("MYSQL_URL", "app.py:4", "", 3306),
+        Misleading("SEARCH_URL", "compose.yaml:5", "search", 9200),
     )
 
 

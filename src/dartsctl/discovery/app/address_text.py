@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from dartsctl.server.service_targets import DEFAULT_PORTS
@@ -41,7 +41,7 @@ class StackAddresses:
     own: frozenset[str] = frozenset()
     own_ports: frozenset[int] = frozenset()
     left_out: frozenset[str] = frozenset()
-    production: Mapping[int, str] = field(default_factory=dict)
+    production: Collection[int] = frozenset()
     same_ports: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
 
@@ -56,7 +56,7 @@ class Replacer:
         self.service = ""
         self.target = 0
         self.is_own_url = False
-        self.misleading: tuple[str, int, str] | None = None
+        self.misleading: tuple[str, int] | None = None
 
     def replaced(self, text: str) -> str | None:
         """Return the text with placeholders; None if nothing in it is to be replaced."""
@@ -115,7 +115,7 @@ class Replacer:
         if service in self._stack.targets:
             return self._at(service, port, is_bare=is_bare)
         if service in self._stack.left_out:
-            self.misleading = (service, port, "")
+            self.misleading = (service, port)
             return ""
         if host not in LOCAL or not port:
             return ""
@@ -123,7 +123,7 @@ class Replacer:
         if service:
             return self._at(service, target, is_bare=is_bare)
         if port in self._stack.production:
-            self.misleading = ("", port, self._stack.production[port])
+            self.misleading = ("", port)
         return ""
 
     def _port(self, digits: str | None, *, is_bare: bool) -> int:

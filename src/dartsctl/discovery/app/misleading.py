@@ -31,7 +31,7 @@ def misleading_tasks(misleading: Sequence[Misleading], allocation: Allocation) -
     for variable in misleading:
         if variable.lacks_port:
             yield _port_task(variable)
-        elif variable.owner or not variable.service:
+        elif not variable.service:
             text = (
                 f"{variable.name} ({variable.where}) leads to port {variable.port} of this host, "
                 f"which {allocation.claim(variable.port)}; the dev stack has no service for it: "

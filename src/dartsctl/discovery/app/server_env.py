@@ -71,15 +71,13 @@ class ServerVariable:
 class Misleading:
     """A variable that leads to production or to nothing, and that no line can change.
 
-    `owner`: the service of production that has the port; empty where it leads to `service`, which
-    `dev` does not start.
+    `service`: the one that it names; empty for a port of production's.
     """
 
     name: str
     where: str
     service: str = ""
     port: int = 0
-    owner: str = ""
     lacks_port: str = ""
     """The variable for the port of `service`, which the app is not seen to read."""
 
@@ -139,8 +137,7 @@ class _Finder:
         if replacer.service and (match := HOST_NAME.fullmatch(name)):
             self._services[match[1] or ""] = replacer.service
         if replacer.misleading is not None:
-            service, port, owner = replacer.misleading
-            self.misleading[name] = Misleading(name, source.where, service, port, owner)
+            self.misleading[name] = Misleading(name, source.where, *replacer.misleading)
         if template is None:
             self._place_whole(name, source)
             return
