@@ -135,6 +135,13 @@ def test_a_lone_dev_stack_keeps_its_data(root: Path, *, has_containers: bool) ->
     assert settings_of(proposal) == {"dev.project": "shop"}
 
 
+def test_data_under_the_folders_name_is_productions_where_there_is_one(root: Path) -> None:
+    services = {"db": {"image": "postgres", "volumes": [volume("data")]}}
+    beside = facts("dev", root / "compose.dev.yaml", services=services)
+    stacks = (prod(root, "compose.prod.yaml"), beside)
+    assert look(root, *stacks, volumes=frozenset({"shop_data"})) == Proposal()
+
+
 def test_a_plain_file_alone_has_composes_name_by_default(root: Path) -> None:
     root.mkdir()
     (root / "compose.yaml").touch()
