@@ -69,8 +69,8 @@ def init(
 ) -> int:
     """Find out what the project needs, and write what is missing.
 
-    Shows what it found and a diff of each file. Env files get new secrets. No file is ever
-    overwritten; run it again to create what is missing.
+    Shows what it found and a diff of each file. Env files get new secrets. Files that you wrote
+    only get lines added; run it again to create what is missing.
 
     \b
     dartsctl init             show everything, ask once, then write
