@@ -16,12 +16,12 @@ def callback_tasks(lines: Iterable[ServerVariable]) -> Iterator[Task]:
     """Yield the task to make the URLs of a dev server known to an identity provider."""
     names = [line.name for line in lines if line.is_callback]
     if names:
-        verb = "is a URL"
+        verb, them = "is a URL", "it"
         if len(names) > 1:
-            verb = "are URLs"
+            verb, them = "are URLs", "them"
         text = (
             f"{', '.join(names)} {verb} of the dev server, such as http://127.0.0.1:5001/: an "
-            "identity provider must allow it; `dartsctl dev url` prints it while the server runs"
+            f"identity provider must allow {them}; `dartsctl dev url` prints the URL while it runs"
         )
         yield Task(text, is_required=False)
 
