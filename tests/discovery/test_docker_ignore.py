@@ -31,6 +31,7 @@ from dartsctl.discovery.docker_ignore import excluded, kept_on_purpose, takes
         ("!.env\n*", ".env", True),
         (".env*\n! .env.example", ".env", True),
         ("[", ".env", False),
+        ("\ufeff.env", ".env", True),
     ],
 )
 def test_the_last_matching_line_decides(lines: str, path: str, is_out: bool) -> None:

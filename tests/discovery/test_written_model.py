@@ -24,6 +24,7 @@ def test_every_form_of_a_service_is_read() -> None:
                     },
                     {"type": "bind", "source": "/srv/pg", "target": "/var/lib/postgresql/old"},
                     {"type": "bind", "source": "${DIR}", "target": "/data"},
+                    {"type": "bind", "source": "/srv/seed", "target": "/data", "read_only": True},
                     {"type": "tmpfs", "target": "/data/tmp"},
                 ],
             },

@@ -18,6 +18,7 @@ from dartsctl.workflows.init.existing_data import UNKNOWN, StackIdentity, existi
 from dartsctl.workflows.init.project import InitRequest, Project
 from dartsctl.workflows.init.secret_files import find_secret_files
 from fakes.deps import FakeClock, fake_deps
+from two_users import ANN, BOB, as_user, needs_root, public_folder
 
 
 @dataclass
@@ -80,6 +81,21 @@ def test_a_folder_with_content_is_data_and_without_an_engine_the_rest_is_unknown
     assert seen(tmp_path, silent, place) == UNKNOWN
     (tmp_path / "data" / "PG_VERSION").write_text("16")
     assert seen(tmp_path, silent, place) == f"folder {tmp_path}/data"
+
+
+def test_volumes_that_cannot_be_asked_for_are_unknown(tmp_path: Path) -> None:
+    engine = ListedEngine()
+    engine.control = lambda: None  # type: ignore[method-assign]
+    assert seen(tmp_path, engine, DataPlace(volume="shop_data")) == UNKNOWN
+    assert seen(tmp_path, engine) == ""
+
+
+@needs_root
+def test_a_folder_that_may_not_be_read_has_data() -> None:
+    with public_folder(owner=BOB, mode=0o700) as folder:
+        place = DataPlace(folder=folder)
+        answer = as_user(ANN, lambda: seen(Path("/"), ListedEngine(), place))
+    assert answer == f"folder {folder}"
 
 
 def test_a_missing_secret_file_is_named_and_any_value_does_only_for_a_new_database(

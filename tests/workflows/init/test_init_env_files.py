@@ -21,6 +21,8 @@ from dartsctl.workflows.init.literals import find_literals
 from dartsctl.workflows.init.project import InitRequest, Project
 from fakes.compose import WrittenCompose
 from fakes.deps import FakeClock, fake_deps
+from fakes.engine import FakeEngine
+from fakes.init_projects import container
 
 
 def no_engine() -> Any:
@@ -65,6 +67,44 @@ def test_a_url_in_an_env_file_gets_the_databases_new_password(project: Project) 
     assert "DATABASE_URL (prod.env:2), db.POSTGRES_PASSWORD (compose.prod.yaml:5)" in str(
         proposal.notes
     )
+
+
+def left_by_hand(project: Project) -> str:
+    """Return the tasks about fixed secrets, where no file is written."""
+    proposal = find_literals(project).proposal
+    assert proposal.changes == ()
+    assert proposal.settings == ()
+    return "\n".join(task.text for task in proposal.tasks)
+
+
+@pytest.mark.parametrize("name", ["dartsctl.toml", "compose.dartsctl-secrets.yaml"])
+def test_no_override_is_written_that_would_not_be_read(project: Project, name: str) -> None:
+    (project.root / name).touch()
+    request = InitRequest(load(project.root, {}))
+    project = Project(request, project.stacks, bundled=False, deps=project.deps)
+    assert "db.POSTGRES_PASSWORD (compose.prod.yaml:5)" in left_by_hand(project)
+
+
+def test_a_stack_that_exists_keeps_its_fixed_secrets(project: Project) -> None:
+    engine = FakeEngine((container("web", "shop", *project.files_of(PRODUCTION)),))
+    deps = replace(project.deps, engine=lambda **_: engine)
+    project = Project(project.request, project.stacks, bundled=False, deps=deps)
+    assert "set POSTGRES_PASSWORD in .env.production" in left_by_hand(project)
+
+
+def test_a_fixed_password_of_data_is_changed_there_too(project: Project) -> None:
+    (project.root / "data").mkdir()
+    (project.root / "data" / "PG_VERSION").touch()
+    mount = {"type": "bind", "source": str(project.root / "data"), "target": "/var/lib/postgresql"}
+    project.stacks[PRODUCTION].model["services"]["db"]["volumes"] = [mount]
+    text = left_by_hand(project)
+    assert f"folder {project.root}/data was made with the old one" in text
+
+
+def test_a_password_that_is_also_somewhere_unclear_stays_everywhere(project: Project) -> None:
+    web = project.stacks[PRODUCTION].model["services"]["web"]
+    web["environment"] = {"OTHER_URL": "postgresql://shop:postgres@elsewhere/shop"}
+    assert "which server it is for is not clear" in left_by_hand(project)
 
 
 def test_productions_own_env_file_is_looked_at_elsewhere(project: Project) -> None:
@@ -176,6 +216,7 @@ def test_a_new_password_of_the_variables_own_file_reaches_the_services_files(
         "DB_PASSWORD=changeme\nDATABASE_URL=postgresql://shop:changeme@db/shop\n"
     )
     (database.root / "web.env.example").write_text("URL=postgresql://shop:changeme@db/shop\n")
+    services["web"]["environment"] = {"DATABASE_URL": "${DATABASE_URL}"}
     services["db"]["environment"] = {"POSTGRES_PASSWORD": "${DB_PASSWORD}"}
     own, web = (env_files.values_in(change.text) for change in find_env_files(database, {}).changes)
     assert own["DB_PASSWORD"] != "changeme"
