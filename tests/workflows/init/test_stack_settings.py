@@ -44,3 +44,11 @@ def test_a_complete_file_or_one_that_the_settings_name_is_no_question(tmp_path: 
     assert tasks(tmp_path, "other") == ()
     (tmp_path / "compose.prod.yaml").touch()
     assert tasks(tmp_path, "api", settings='[prod]\nfiles = ["compose.prod.yaml"]') == ()
+
+
+def test_only_a_project_without_compose_files_gets_a_server_alone(tmp_path: Path) -> None:
+    production = facts("prod", tmp_path / "compose.prod.yaml", services=BASE)
+    for stacks in ((), (production,)):
+        settings = find_stacks(init_project(tmp_path, *stacks, engine=FakeEngine()), ()).settings
+        alone = [line.value for line in settings if (line.table, line.key) == ("dev", "files")]
+        assert alone == ([] if stacks else [[]])
