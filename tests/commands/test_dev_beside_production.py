@@ -142,3 +142,27 @@ def test_down_deletes_no_volume_of_another_project(live: LiveStack) -> None:
     assert said.code == 4
     assert f"`down --volumes` would delete volume {name} of project {production}" in said.err
     assert f"volume {name}" in live.leftovers(production)
+
+
+def test_down_of_dev_deletes_no_volume_that_production_uses_whoever_made_it(
+    live: LiveStack,
+) -> None:
+    from live.stack import docker, sleeper
+
+    dev, name = live.of(f"{live.project}-dev"), f"{live.project}_the_data"
+    for file, key in (("prod.json", "data"), ("dev.json", "files")):
+        services = {"db": sleeper(volumes=[f"{key}:/data"])}
+        live.compose(services, file=file, volumes={key: {"name": name}})
+    (live.folder / "dartsctl.toml").write_text(SETTINGS.format(name=live.project))
+    down = ("dev", "down", "--volumes", "--yes")
+    assert live.run(*down).code == 0, "no such volume is there"
+    docker("volume", "create", "--label", f"com.docker.compose.project={dev}", name)
+    said = live.run(*down)
+    assert said.code == 4
+    assert f"would delete volume {name}, which production's files name too" in said.err
+    assert f"to delete it: docker volume rm {name}" in said.err
+    assert live.leftovers(dev) == [f"volume {name}"]
+    (live.folder / "prod.json").write_text('{"services": 5}')
+    said = live.run(*down)
+    assert said.code == 0
+    assert "warning: which volumes production has is not known: " in said.err

@@ -209,14 +209,16 @@ def down(
 
     Volumes are kept unless --volumes is given.
     """
+    settings = common.settings()
     environment = environment_of(
-        common, common.settings(), name, project=project, profiles=profiles or (), runs=True
+        common, settings, name, project=project, profiles=profiles or (), runs=True
     )
     from dartsctl.commands.down import DownRequest
     from dartsctl.commands.down import down as run_down
 
     request = DownRequest(
         environment,
+        production=_production_beside(common, settings, name) if volumes else None,
         volumes=volumes,
         remove_orphans=remove_orphans,
         stop_timeout=stop_timeout,
@@ -224,6 +226,15 @@ def down(
         dry_run=common.dry_run,
     )
     return run_down(request, deps=deps_of(common))
+
+
+def _production_beside(common: Common, settings: Settings, name: str) -> Environment | None:
+    """Return production for a verb of another environment, None where no production is here."""
+    from dartsctl.config.settings import PRODUCTION
+
+    if PRODUCTION not in settings.other_projects(name):
+        return None
+    return environment_of(common, settings, PRODUCTION, runs=True, is_shown=False)
 
 
 def restart(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
@@ -37,6 +37,8 @@ class DownRequest:
     """What `down` is asked to do. `volumes` deletes data, so it needs `yes` too."""
 
     environment: Environment
+    production: Environment | None = None
+    """Production, if it is another environment and known: its volumes are kept."""
     volumes: bool = False
     remove_orphans: bool = False
     stop_timeout: int | None = None
@@ -59,7 +61,7 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
     if environment.files:  # as it was started: with the networks and volumes of its own
         environment = with_kept_moves(environment, deps=deps, dry_run=request.dry_run, quiet=True)
     if request.volumes and environment.files:
-        _refuse_volumes_of_others(environment, deps)
+        _refuse_volumes_of_others(environment, request.production, deps)
     compose = deps.compose_on(environment)
     _refuse_another_stack(request, compose if environment.files else None, deps.engine())
     words = _words(request)
@@ -86,20 +88,48 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
     return ExitCode.OK
 
 
-def _refuse_volumes_of_others(environment: Environment, deps: Deps) -> None:
-    """Raise Refused for a volume of another project: Compose deletes it by its name alone."""
+def _refuse_volumes_of_others(
+    environment: Environment, production: Environment | None, deps: Deps
+) -> None:
+    """Raise Refused for a volume of another project: Compose deletes it by its name alone.
+
+    A volume that production's files name is production's too, whoever made it: the label of the
+    project that came first says nothing of the data that is in it now.
+    """
     control = deps.engine().control()
     if control is None:
         return
     stack = read_stack(deps.compose_on(environment).config().model)
+    shared = _volumes_of(production, deps)
     for name in stack.own_volumes.values():
         owner = control.owner("volume", name)
+        if owner is not None and name in shared:
+            raise Refused(
+                f"`down --volumes` would delete volume {name}, which production's files name too",
+                details=("nothing was changed", f"to delete it: docker volume rm {name}"),
+                hint=environment.command("down"),
+            )
         if owner and owner != environment.project:
             raise Refused(
                 f"`down --volumes` would delete volume {name} of project {owner}",
                 details=("nothing was changed",),
                 hint=environment.command("down"),
             )
+
+
+def _volumes_of(production: Environment | None, deps: Deps) -> Collection[str]:
+    """Return the names of production's volumes. Say so where its files cannot be read."""
+    if production is None:
+        return ()
+    try:
+        if production.files_error:
+            raise production.files_error
+        model = deps.compose_on(production).config().model
+    except DartsctlError as error:
+        deps.screen.warn(f"which volumes production has is not known: {error.message}")
+        return ()
+    stack = read_stack(model)
+    return {*stack.own_volumes.values(), *stack.external_volumes.values()}
 
 
 @dataclass(frozen=True, slots=True)
