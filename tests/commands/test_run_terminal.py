@@ -10,6 +10,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pexpect
@@ -80,12 +81,14 @@ def test_an_interrupt_by_kill_reaches_the_server_exactly_once(
 
 
 def test_a_second_ctrl_c_kills_at_once(
-    terminal: Terminal, argv: Callable[..., list[str]], tree: Tree
+    terminal: Terminal, argv: Callable[..., list[str]], tree: Tree, eventually: Eventually
 ) -> None:
+    """The kernel merges a signal with an equal one that is still pending: the first comes first."""
     child = terminal(*argv(sys.executable, "-c", STUBBORN))
     child.expect("ready")
     child.sendintr()
     child.expect("not yet")
+    assert eventually(lambda: not any(map(_has_pending_interrupt, tree())))
     child.sendintr()
     assert ended(child) == 137
     assert tree() == set()
@@ -172,3 +175,12 @@ def test_a_background_job_does_not_take_the_terminal(
 
 def _foreground_group(shell: pexpect.spawn[str]) -> int:
     return os.tcgetpgrp(shell.child_fd)
+
+
+def _has_pending_interrupt(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    pending = int(status.partition("ShdPnd:")[2].split()[0], 16)
+    return bool(pending >> (signal.SIGINT - 1) & 1)
