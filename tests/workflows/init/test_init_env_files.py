@@ -86,7 +86,7 @@ def test_no_override_is_written_that_would_not_be_read(project: Project, name: s
 
 
 def test_a_stack_that_exists_keeps_its_fixed_secrets(project: Project) -> None:
-    engine = FakeEngine((container("web", "shop", *project.files_of(PRODUCTION)),))
+    engine: Any = FakeEngine((container("web", "shop", *project.files_of(PRODUCTION)),))
     deps = replace(project.deps, engine=lambda **_: engine)
     project = Project(project.request, project.stacks, bundled=False, deps=deps)
     assert "set POSTGRES_PASSWORD in .env.production" in left_by_hand(project)
