@@ -24,6 +24,7 @@ VERBS: Mapping[str, str] = {
     "prod": "prod:prod",
     "check": "check:check",
     "doctor": "doctor:doctor",
+    "watch": "watch:watch",
     "ports": "ports:ports",
     "history": "history:history",
     "guard": "guard:guard",
@@ -102,6 +103,7 @@ def root(
     dartsctl prod check          check whether `prod up` would work
     dartsctl prod up             check, start, and wait until healthy
     dartsctl doctor              find out why the stack answers 502
+    dartsctl watch               alert when production fails, with the cause
     dartsctl run -- flask run    run any server on a leased port
     dartsctl ports               show who owns and who uses each port
     dartsctl guard install       refuse production ports in a virtualenv

@@ -123,7 +123,7 @@ def doctor(
             url=url,
         )
     else:
-        request = _for_environment(
+        request = request_for(
             common, environment, project=project, profiles=profiles or [], proxy=proxy, url=url
         )
     answers = None
@@ -137,7 +137,7 @@ def doctor(
     )
 
 
-def _for_environment(
+def request_for(
     common: Common,
     name: str | None,
     *,

@@ -1,0 +1,1 @@
+"""What `watch` alerts about: problems in, episodes and messages out. No input or output here."""

@@ -1,0 +1,97 @@
+"""What the sources of `watch` observe: the input of `step.step`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from dartsctl.alerts.problem import Kind, Problem, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A look at everything of the kinds in `covers`: what is wrong there now, and nothing else."""
+
+    problems: tuple[Problem, ...]
+    covers: frozenset[Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """A container ended. `planned`: somebody asked the engine to end it, by an event before."""
+
+    service: str
+    container: str
+    problem: Problem
+    """What the events say. A look that follows may know more."""
+    planned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A container of a service was started."""
+
+    service: str
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkBegan:
+    """A dartsctl verb changes the stack: what happens to `services` is planned until it ends."""
+
+    verb: str
+    """`up`, `down`, `restart`, `doctor --fix`."""
+    services: frozenset[str] = frozenset()
+    """Empty: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkEnded:
+    """The verb has ended, or was killed."""
+
+    verb: str
+    succeeded: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """All silences that hold now: those before are replaced."""
+
+    silences: tuple[Silence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No message about a subject until a time."""
+
+    subject: Subject
+    until: float
+    reason: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A person knows of an episode: no reminders, no second channel."""
+
+    episode: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockJumped:
+    """The wall clock was set: all times of the state move by these seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed, and nothing else has happened."""
+
+
+Observation = (
+    Looked | Exited | Started | WorkBegan | WorkEnded | Silenced | Acknowledged | ClockJumped | Tick
+)
+Occasion = Literal["opened", "updated", "recovered", "reminder", "summary", "test"]
+"""Why a message is sent."""

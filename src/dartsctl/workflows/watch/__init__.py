@@ -1,0 +1,1 @@
+"""Watching a stack: sources, the loop, outputs."""

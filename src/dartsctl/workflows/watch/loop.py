@@ -1,0 +1,99 @@
+"""The loop: takes signals from its queue, asks the episodes, and passes messages on."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from dartsctl.alerts.observations import Tick
+from dartsctl.alerts.state import State
+from dartsctl.alerts.step import Rules, step
+from dartsctl.workflows.watch.signals import LookWanted, Noticed, Observed, Seen
+
+if TYPE_CHECKING:
+    from dartsctl.alerts.observations import Looked, Observation
+    from dartsctl.workflows.watch.signals import Output, Signal, Source
+
+
+class Watcher:
+    """Everything between the sources and the outputs, without threads: `handle` is called in order.
+
+    A recording can be replayed through it with another clock.
+    """
+
+    def __init__(
+        self,
+        outputs: Sequence[Output],
+        *,
+        rules: Rules,
+        clock: Callable[[], float],
+        state: State | None = None,
+    ) -> None:
+        self.state = state or State()
+        self.wants_look = True
+        self._outputs = outputs
+        self._rules = rules
+        self._clock = clock
+
+    def handle(self, signal: Signal) -> None:
+        """Handle one signal."""
+        match signal:
+            case Observed(observation, when):
+                self._observe(observation, when)
+            case Noticed():
+                for output in self._outputs:
+                    output.noticed(signal)
+            case LookWanted():
+                self.wants_look = True
+            case Seen(view):
+                for output in self._outputs:
+                    output.view(view)
+
+    def tick(self) -> None:
+        """Let time pass."""
+        self._observe(Tick(), self._clock())
+
+    def _observe(self, observation: Observation, when: float) -> None:
+        self.state, messages = step(self.state, observation, when, self._rules)
+        for message in messages:
+            for output in self._outputs:
+                output.message(message)
+
+
+def run(
+    watcher: Watcher,
+    sources: Sequence[Source],
+    look: Callable[[], Looked],
+    *,
+    clock: Callable[[], float],
+    stop: threading.Event,
+    interval: float,
+) -> None:
+    """Run the sources and the loop until `stop` is set. One look at a time, in its own thread."""
+    signals: queue.SimpleQueue[Signal] = queue.SimpleQueue()
+    for source in sources:
+        threading.Thread(
+            target=source.run, args=(signals.put, stop), name=source.name, daemon=True
+        ).start()
+    looking = False
+    next_look = 0.0
+    while not stop.is_set():
+        try:
+            signal = signals.get(timeout=1.0)
+        except queue.Empty:
+            watcher.tick()
+        else:
+            looking = looking and not isinstance(signal, Observed)
+            watcher.handle(signal)
+        if not looking and (watcher.wants_look or clock() >= next_look):
+            looking, watcher.wants_look = True, False
+            next_look = clock() + interval
+            threading.Thread(target=_look, args=(look, signals, clock), daemon=True).start()
+
+
+def _look(
+    look: Callable[[], Looked], signals: queue.SimpleQueue[Signal], clock: Callable[[], float]
+) -> None:
+    signals.put(Observed(look(), clock()))

@@ -1,0 +1,78 @@
+"""What the sources of `watch` put on the loop's queue, and what a source and an output are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import threading
+
+    from dartsctl.alerts.observations import Observation
+    from dartsctl.alerts.state import Message
+    from dartsctl.workflows.watch.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """An observation for the episodes, at a time (Unix time by our clock)."""
+
+    observation: Observation
+    when: float
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something happened that is shown at once, before anybody knows what it means."""
+
+    source: str
+    """`events`, `process`, `log`, `request`."""
+    service: str
+    what: str
+    """`its first process ended`, `died`."""
+    when: float
+
+
+@dataclass(frozen=True, slots=True)
+class LookWanted:
+    """Ask for a full look (doctor's examination) as soon as possible; several become one."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A part of what the screen shows has changed."""
+
+    view: View
+
+
+Signal = Observed | Noticed | LookWanted | Seen
+Emit = Callable[[Signal], None]
+"""Puts a signal on the queue. Never blocks; a flood is summarised."""
+
+
+class Source(Protocol):
+    """A source of signals: one module each in workflows/watch/sources/, listed in its table."""
+
+    name: str
+
+    def run(self, emit: Emit, stop: threading.Event) -> None:
+        """Watch until `stop` is set, in a thread of its own. Never raises; reconnects by itself."""
+
+
+class Output(Protocol):
+    """Where what happens is shown or sent: screen, JSON lines, channels, metrics, heartbeat."""
+
+    def noticed(self, noticed: Noticed) -> None:
+        """Show at once what a source has noticed."""
+
+    def message(self, message: Message) -> None:
+        """Show or send a message about an episode. Never blocks."""
+
+    def view(self, view: View) -> None:
+        """Show what is known now; called when something changed and about once a second."""
+
+    def close(self) -> None:
+        """End: restore the terminal, stop threads within a second."""
