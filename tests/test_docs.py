@@ -112,6 +112,7 @@ def test_the_reference_has_every_settings_key() -> None:
         settings.EnvironmentSettings,
         settings.ServerSettings,
         settings.DoctorSettings,
+        settings.WatchSettings,
     )
     keys = {field.name for record in records for field in fields(record)} - {"env", "copy_of"}
     keys |= {"name", "dev_range", "[ports.production]", "[server.env]"}

@@ -693,6 +693,65 @@ def test_the_url_of_the_doctor_is_complete_and_without_user(tmp_path: Path, url:
     assert "hunter2" not in caught.value.message + caught.value.hint
 
 
+def test_the_watch_settings_are_read(project: Path) -> None:
+    watch = settings_of(
+        project,
+        """[watch]
+notify = ["mailtos://a@example.org", "ntfy://x"]
+escalate = ["json://localhost"]
+escalate_after = "1h30m"
+remind = 0
+heartbeat = "https://hc.example.org/ping/x"
+heartbeat_interval = "30s"
+interval = 10
+metrics = 9464
+heal = true
+reserve = true
+certificate_days = 0
+disk_percent = 95
+""",
+    ).watch
+    assert watch.notify == ("mailtos://a@example.org", "ntfy://x")
+    assert watch.escalate == ("json://localhost",)
+    assert (watch.escalate_after, watch.remind, watch.heartbeat_interval) == (5400, 0, 30)
+    assert (watch.interval, watch.metrics, watch.heal, watch.reserve) == (10, 9464, True, True)
+    assert (watch.certificate_days, watch.disk_percent) == (0, 95)
+    assert (watch.open_after, watch.close_after) == (20, 15)
+    assert "example.org" not in repr(watch), "URLs may contain secrets"
+
+
+def test_the_urls_of_the_watch_may_come_from_variables(project: Path) -> None:
+    environ = {"DARTSCTL_WATCH_NOTIFY": "a://x  b://y", "DARTSCTL_WATCH_HEARTBEAT": "https://h/"}
+    watch = settings_of(project, '[watch]\nnotify = ["c://z"]', environ).watch
+    assert (watch.notify, watch.heartbeat) == (("a://x", "b://y"), "https://h/")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('remind = "soon"', "'soon' is not a length of time"),
+        ('remind = "-2h"', "'-2h' is not a length of time"),
+        ("remind = true", "true is not a length of time"),
+        ('remind = "400d"', "must be between 0 s and 365 d"),
+        ("remind = inf", "must be between 0 s and 365 d"),
+        ("remind = nan", "must be between 0 s and 365 d"),
+        ("interval = 0.01", "must be between 1 s and 365 d"),
+        ("interval = 0", "must be between 1 s and 365 d"),
+        ("metrics = 70000", "70000 is not a port number"),
+        ('heal = "yes"', "'yes' is not true or false"),
+        ("reserve = 1", "is not true or false"),
+        ("disk_percent = 101", "101 is not a whole number from 1 to 100"),
+        ("certificate_days = 1.5", "1.5 is not a whole number from 0 to 3650"),
+        ("notify = 'ntfy://x'", "expected a list of strings, got a string"),
+        ("notifi = []", "unknown key"),
+    ],
+)
+def test_a_wrong_watch_setting_names_its_line(project: Path, line: str, problem: str) -> None:
+    error = error_in(project, f"[watch]\n{line}\n")
+    assert error.message.startswith("dartsctl.toml:2: watch")
+    assert problem in error.message
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

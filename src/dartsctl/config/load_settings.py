@@ -21,6 +21,7 @@ from dartsctl.config.settings import (
     ProductionPorts,
     ServerSettings,
     Settings,
+    WatchSettings,
     environment_key,
     environment_table,
 )
@@ -35,6 +36,7 @@ from dartsctl.server.request import Enforcement
 from dartsctl.stack.waits import SETTLING_TIME
 
 _ON_PORTS: tuple[ProductionPorts, ...] = get_args(ProductionPorts)
+_TOP = ("name", *BUILT_IN, "environment", "ports", "server", "doctor", "watch")
 
 
 def load(
@@ -55,9 +57,7 @@ def load(
     """
     trust = trust or Trust()
     root, file = _root(start, environ, project_dir, trust)
-    top = table(
-        file, (), known=("name", *BUILT_IN, "environment", "ports", "server", "doctor"), over={}
-    )
+    top = table(file, (), known=_TOP, over={})
     name = top.read("name", values.project, values.normal_project(root.name))
     tables: list[Table] = [top]
     here = _stacks_here(file, environ, root, trust)
@@ -69,6 +69,7 @@ def load(
         ports=_ports(file, environ, tables),
         server=_server(file, root, tables),
         doctor=_doctor(file, tables),
+        watch=_watch(file, environ, tables),
         origins=_origins(tables),
         trust=trust,
         project_dir=project_dir,
@@ -278,6 +279,34 @@ def _doctor(file: SettingsFile | None, tables: list[Table]) -> DoctorSettings:
     own = table(file, ("doctor",), known=("proxy", "url"), over={})
     tables.append(own)
     return DoctorSettings(own.read("proxy", values.some_text, ""), own.read("url", values.url, ""))
+
+
+def _watch(
+    file: SettingsFile | None, environ: Mapping[str, str], tables: list[Table]
+) -> WatchSettings:
+    known = [key.name for key in fields(WatchSettings)]
+    own = table(file, ("watch",), known=known, over=from_variables(environ, "watch"))
+    tables.append(own)
+    default = WatchSettings()
+    pause, limit = values.duration(1), values.duration(0)
+    return WatchSettings(
+        notify=own.read("notify", values.texts, default.notify),
+        escalate=own.read("escalate", values.texts, default.escalate),
+        escalate_after=own.read("escalate_after", limit, default.escalate_after),
+        remind=own.read("remind", limit, default.remind),
+        heartbeat=own.read("heartbeat", values.some_text, default.heartbeat),
+        heartbeat_interval=own.read("heartbeat_interval", pause, default.heartbeat_interval),
+        interval=own.read("interval", pause, default.interval),
+        open_after=own.read("open_after", limit, default.open_after),
+        close_after=own.read("close_after", limit, default.close_after),
+        metrics=own.read("metrics", values.port, default.metrics),
+        heal=own.read("heal", values.flag, default.heal),
+        reserve=own.read("reserve", values.flag, default.reserve),
+        certificate_days=own.read(
+            "certificate_days", values.whole_number(0, 3650), default.certificate_days
+        ),
+        disk_percent=own.read("disk_percent", values.whole_number(1, 100), default.disk_percent),
+    )
 
 
 def _refuse_shared_project(settings: Settings) -> None:

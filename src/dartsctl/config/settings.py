@@ -24,6 +24,7 @@
     [doctor]                            # for production; other environments use the flags
     proxy = "nginx"                     # default: found by image, command, name and ports
     url = "https://darts.example.org/"  # requested too, besides what the proxy publishes here
+    [watch]                             # see WatchSettings
 
 Relative paths are relative to the folder of the file, in variables too.
 """
@@ -128,6 +129,37 @@ class DoctorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """How `watch` watches, whichever environment. Times are in seconds."""
+
+    notify: tuple[str, ...] = field(default=(), repr=False)
+    """Apprise URLs of the channels, which may contain secrets."""
+    escalate: tuple[str, ...] = field(default=(), repr=False)
+    """The second channel: URLs that hear of what stays open."""
+    escalate_after: float = 1800.0
+    """How long an episode is open and not acknowledged until they do."""
+    remind: float = 14400.0
+    """Between two reminders of an open episode; 0: none."""
+    heartbeat: str = field(default="", repr=False)
+    """The URL that is pinged while `watch` runs; empty: none."""
+    heartbeat_interval: float = 60.0
+    interval: float = 15.0
+    """Between two full looks."""
+    open_after: float = 20.0
+    """How long a problem must last until it is an alert; an exit is one at once."""
+    close_after: float = 15.0
+    """How long nothing must be wrong until an episode has recovered."""
+    metrics: int | None = None
+    """The port for Prometheus on the loopback address; None: no metrics."""
+    heal: bool = False
+    reserve: bool = False
+    certificate_days: int = 14
+    """How many days before its end a certificate is a problem; 0: only once it has ended."""
+    disk_percent: int = 90
+    """How full the engine's disk is when it is a problem."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a project. `environments` always has dev and prod.
 
@@ -141,6 +173,7 @@ class Settings:
     ports: PortSettings
     server: ServerSettings
     doctor: DoctorSettings = field(default_factory=DoctorSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
     origins: Mapping[Key, str] = field(default_factory=dict)
     trust: Trust = field(default_factory=Trust, repr=False, compare=False)
     """For the other files that are used: env files, and files with a conventional name."""

@@ -16,7 +16,7 @@ from typing import TypeVar
 from dartsctl.config.file import Setting, kind
 from dartsctl.errors import Advice, UsageError
 from dartsctl.ports.allocation import PortRange, candidates
-from dartsctl.text.phrases import did_you_mean
+from dartsctl.text import durations, phrases
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -96,7 +96,7 @@ def one_of(choices: Sequence[Choice]) -> Callable[[Setting], Choice]:
 def _not_a_choice(setting: Setting, choices: Sequence[str]) -> UsageError:
     hint = ""
     if isinstance(setting.value, str):
-        hint = did_you_mean(setting.value, choices, lambda near: f'"{near}"')
+        hint = phrases.did_you_mean(setting.value, choices, lambda near: f'"{near}"')
     allowed = ", ".join(f'"{choice}"' for choice in choices)
     return setting.error(
         f"{_quoted(setting.value)} is not one of {allowed}", hint or f'write "{choices[0]}"'
@@ -124,6 +124,56 @@ def _number_of_seconds(setting: Setting) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise setting.error(f"{_quoted(value)} is not a number of seconds", _SECONDS_HINT)
     return value
+
+
+def duration(least: float) -> Callable[[Setting], float]:
+    """Convert a length of time: a number of seconds, or a text such as `"30m"`.
+
+    `least`: seconds that it must have.
+    """
+
+    def convert(setting: Setting) -> float:
+        value = setting.value
+        seconds: float | None = None
+        if isinstance(value, str):
+            seconds = durations.parse_duration(value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            seconds = value
+        hint = f"write {durations.EXAMPLE}"
+        if seconds is None:
+            raise setting.error(f"{_quoted(value)} is not a length of time", hint)
+        if not least <= seconds <= durations.LONGEST:
+            raise setting.error(
+                f"the length of time must be between {least:g} s and "
+                f"{phrases.duration(durations.LONGEST)}: {value}",
+                hint,
+            )
+        return float(seconds)
+
+    return convert
+
+
+def flag(setting: Setting) -> bool:
+    """Return true or false."""
+    if not isinstance(setting.value, bool):
+        raise setting.error(f"{_quoted(setting.value)} is not true or false", "write true or false")
+    return setting.value
+
+
+def whole_number(first: int, last: int) -> Callable[[Setting], int]:
+    """Convert a whole number from `first` to `last`."""
+
+    def convert(setting: Setting) -> int:
+        value = setting.value
+        if isinstance(value, bool) or not isinstance(value, int) or not first <= value <= last:
+            written = str(value) if type(value) in (int, float) else _quoted(value)
+            raise setting.error(
+                f"{written} is not a whole number from {first} to {last}",
+                f"write a number without quotes, from {first} to {last}",
+            )
+        return value
+
+    return convert
 
 
 def port(setting: Setting) -> int:

@@ -19,6 +19,10 @@ def _list(text: str) -> object:
     return [part for part in text.split(os.pathsep) if part]
 
 
+def _words(text: str) -> object:
+    return text.split()
+
+
 EVERY = "every environment"
 PROJECT_DIR = "DARTSCTL_PROJECT_DIR"
 VARIABLES: Mapping[str, tuple[str, str, Callable[[str], object]]] = {
@@ -30,12 +34,15 @@ VARIABLES: Mapping[str, tuple[str, str, Callable[[str], object]]] = {
     "DARTSCTL_ON_CONFLICT": (EVERY, "on_conflict", str),
     "DARTSCTL_WAIT_TIMEOUT": (EVERY, "wait_timeout", _number),
     "DARTSCTL_SETTLING_TIME": (EVERY, "settling_time", _number),
+    "DARTSCTL_WATCH_NOTIFY": ("watch", "notify", _words),
+    "DARTSCTL_WATCH_ESCALATE": ("watch", "escalate", _words),
+    "DARTSCTL_WATCH_HEARTBEAT": ("watch", "heartbeat", str),
 }
 """Variable -> table, key, and how its text becomes a TOML value.
 
-An empty variable counts as unset. Lists are separated like PATH. DARTSCTL_PROJECT_DIR is not in
-the table: it says where the settings are. Other DARTSCTL_ names belong to other parts, and are no
-error."""
+An empty variable counts as unset. Lists are separated like PATH, URLs by spaces.
+DARTSCTL_PROJECT_DIR is not in the table: it says where the settings are. Other DARTSCTL_ names
+belong to other parts, and are no error."""
 
 
 def from_variables(environ: Mapping[str, str], *tables: str) -> dict[str, Setting]:
