@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dartsctl.alerts.state import Message
     from dartsctl.edges.screen.output import Screen
-    from dartsctl.workflows.watch.signals import Noticed
+    from dartsctl.workflows.watch.signals import Note, Noticed
     from dartsctl.workflows.watch.view import View
 
 
@@ -24,6 +24,9 @@ class Lines:
     def message(self, message: Message) -> None:
         problem = message.episode.problem
         self.screen.note(f"{message.occasion}: {problem.sentence}")
+
+    def note(self, note: Note) -> None:
+        self.screen.note(note.text)
 
     def view(self, view: View) -> None:
         """Lines tell only what happens."""

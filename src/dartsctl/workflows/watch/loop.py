@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dartsctl.alerts.observations import Tick
 from dartsctl.alerts.state import State
 from dartsctl.alerts.step import Rules, step
-from dartsctl.workflows.watch.signals import LookWanted, Noticed, Observed, Seen
+from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Observed, Seen
 
 if TYPE_CHECKING:
     from dartsctl.alerts.observations import Looked, Observation
@@ -47,6 +47,9 @@ class Watcher:
                     output.noticed(signal)
             case LookWanted():
                 self.wants_look = True
+            case Note():
+                for output in self._outputs:
+                    output.note(signal)
             case Seen(view):
                 for output in self._outputs:
                     output.view(view)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import threading
@@ -48,7 +48,19 @@ class Seen:
     view: View
 
 
-Signal = Observed | Noticed | LookWanted | Seen
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that `watch` itself has done or met: for screen, JSON lines and nobody's alarm."""
+
+    text: str
+    when: float
+    kind: Literal["note", "healed"] = "note"
+    service: str = ""
+    data: Mapping[str, object] = field(default_factory=dict)
+    """Details for programs."""
+
+
+Signal = Observed | Noticed | LookWanted | Seen | Note
 Emit = Callable[[Signal], None]
 """Puts a signal on the queue. Never blocks; a flood is summarised."""
 
@@ -70,6 +82,9 @@ class Output(Protocol):
 
     def message(self, message: Message) -> None:
         """Show or send a message about an episode. Never blocks."""
+
+    def note(self, note: Note) -> None:
+        """Show what `watch` itself has done or met."""
 
     def view(self, view: View) -> None:
         """Show what is known now; called when something changed and about once a second."""

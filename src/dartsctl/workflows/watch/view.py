@@ -51,5 +51,7 @@ class View:
     """By service, since `watch` began."""
     work: str = ""
     """What dartsctl does to the stack now."""
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """Messages that wait to be sent, by channel (its scheme, or the name that notes use)."""
     notes: tuple[str, ...] = ()
     """`silenced: darts-app until 14:00`, `channel mailto: 3 messages wait`."""
