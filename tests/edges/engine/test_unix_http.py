@@ -1,7 +1,8 @@
-"""One request to a unix socket: the deadline for the whole answer, and the size limit."""
+"""One request to a unix socket: a whole answer with a deadline and a limit, or a stream."""
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 
@@ -47,3 +48,40 @@ def test_a_missing_socket_is_an_oserror(tmp_path: Path) -> None:
 def test_an_impossible_path_is_an_oserror(path: str) -> None:
     with pytest.raises(OSError, match=r"not the path of a socket|too long|No such file"):
         unix_http.connect(path, until=time.monotonic() + 5)
+
+
+def open_stream(address: str) -> unix_http.Stream:
+    until = time.monotonic() + 10
+    connection = unix_http.connect(address.removeprefix("unix://"), until=until)
+    return unix_http.open_stream(connection, "/events", until=until)
+
+
+def test_a_stream_gives_what_has_come_and_then_its_end(tmp_path: Path) -> None:
+    def behaviour(connection: socket.socket, _request: str) -> None:
+        connection.sendall(hostile_engine.OK[:20])
+        connection.sendall(hostile_engine.OK[20:] + b"first")
+        connection.recv(1)  # until the other side has gone
+
+    with engine(tmp_path, behaviour) as address:
+        stream = open_stream(address)
+        assert stream.read(10) == b"first"
+        assert stream.read(0) == b""
+        stream.close()
+    with engine(tmp_path, hostile_engine.ends_early) as address:
+        stream = open_stream(address)
+        assert stream.head.startswith(b"HTTP/1.0 200 OK")
+        assert stream.read(10)
+        assert stream.read(10) is None
+        stream.close()
+
+
+def test_a_stream_without_a_head_is_an_oserror(tmp_path: Path) -> None:
+    with (
+        engine(tmp_path, hostile_engine.floods_with_headers) as address,
+        pytest.raises(unix_http.AnswerTooLarge),
+    ):
+        open_stream(address)
+    with engine(tmp_path, hostile_engine.hangs_up) as address:
+        stream = open_stream(address)
+        assert stream.head == b""
+        stream.close()

@@ -20,6 +20,19 @@ if TYPE_CHECKING:
     from dartsctl.stack.subnets import NetworkInUse, NetworkUse
 
 
+class Stream(Protocol):
+    """An answer of the engine that comes bit by bit."""
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait on, together with others."""
+
+    def read(self, timeout: float) -> bytes | None:
+        """Return what has come; empty if nothing comes in time; None at the end."""
+
+    def close(self) -> None:
+        """End it."""
+
+
 class Engine(Protocol):
     """A Docker engine. Every method raises DockerUnavailable if the engine does not answer."""
 
@@ -65,6 +78,12 @@ class EngineControl(Engine, Protocol):
         self, identity: str, *, tail: int, timestamps: bool = False
     ) -> tuple[LogLine, ...] | None:
         """Return the last `tail` log lines of a container, None if there is no readable log."""
+
+    def follow_log(self, identity: str, *, since: str, stdout: bool) -> Stream | None:
+        """Return a log from `since` (Unix time) on, None if there is no readable log.
+
+        Without `stdout` only what the container writes to stderr, unless it has a terminal.
+        """
 
     def execute(self, identity: str, argv: Sequence[str]) -> tuple[int, str, str] | None:
         """Run a command in a running container. Return exit code, stdout and stderr, or None."""

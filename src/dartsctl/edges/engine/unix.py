@@ -6,18 +6,13 @@ It lists the containers in 2 ms, where `docker ps` takes 50 ms.
 from __future__ import annotations
 
 import json
-import os
-import socket
-import struct
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from dartsctl.diagnosis import log_stream
-from dartsctl.edges.engine import daemon, unix_http
-from dartsctl.edges.engine.installation import no_engine, socket_path
+from dartsctl.edges.engine import daemon
+from dartsctl.edges.engine.unix_api import NotFound, RequestFailed, UnixApi
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.stack.compose_model import bridge_options
 from dartsctl.stack.containers import PROJECT_LABEL, Container, read_container
@@ -25,16 +20,14 @@ from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.health_check import HealthCheck, read_image_check
 from dartsctl.stack.model import Network
 from dartsctl.stack.subnets import NetworkInUse, NetworkUse, read_networks, read_use
-from dartsctl.text.http_status import http_status
-from dartsctl.text.strict_json import Cursor, Source, read_json
+from dartsctl.text.strict_json import Cursor, read_json
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.inspection import Inspection
     from dartsctl.diagnosis.log_stream import LogLine
+    from dartsctl.edges.engine.unix_http import Stream
     from dartsctl.stack.engine_rules import Product
 
-ANSWER_LIMIT = 16 << 20
-"""Bytes of an answer."""
 OUTPUT_LIMIT = 4 << 20
 """Bytes that are read of a log or of a command's output."""
 _STOP_TIMEOUT = 10
@@ -51,11 +44,7 @@ class UnixEngine:
 
     def __init__(self, address: str, *, deadline: float = 10.0) -> None:
         self.address = address
-        self._path = socket_path(address)
-        self._deadline = deadline
-        self._source = Source(
-            f"the engine at {address}", error=DockerUnavailable, hint="docker version"
-        )
+        self._api = UnixApi(address, deadline=deadline)
 
     def control(self) -> UnixEngine:
         """Return itself: it can do everything that an EngineControl can."""
@@ -63,8 +52,8 @@ class UnixEngine:
 
     def describe(self) -> EngineRules:
         """Return what decides how this engine binds: version, kind, userland proxy, defaults."""
-        version = self._get("/version", "version")
-        pid, uid = self._peer()
+        version = self._api.get("/version", "version")
+        pid, uid = self._api.peer()
         userland_proxy, default_address = daemon.settings_of(pid)
         return EngineRules(
             version=version.at("Version").text(),
@@ -78,14 +67,14 @@ class UnixEngine:
 
     def containers(self) -> tuple[Container, ...]:
         """Return all containers, stopped ones too."""
-        rows = self._get("/containers/json?all=1", "containers").items()
+        rows = self._api.get("/containers/json?all=1", "containers").items()
         return tuple(read_container(row) for row in rows)
 
     def network(self, name: str) -> Network | None:
         """Return what decides about bindings on an existing network, None if there is none."""
         try:
-            document = self._get(f"/networks/{_quoted(name)}", "network")
-        except _NotFound:
+            document = self._api.get(f"/networks/{_quoted(name)}", "network")
+        except NotFound:
             return None
         return Network(
             name=document.at("Name").text(),
@@ -102,13 +91,13 @@ class UnixEngine:
     def network_use(self, name: str) -> NetworkUse | None:
         """Return the addresses on an existing network, None if there is none."""
         try:
-            return read_use(self._get(f"/networks/{_quoted(name)}", "network"))
-        except _NotFound:
+            return read_use(self._api.get(f"/networks/{_quoted(name)}", "network"))
+        except NotFound:
             return None
 
     def networks(self) -> tuple[NetworkInUse, ...]:
         """Return the networks whose subnets no other network can have."""
-        return read_networks(self._get("/networks", "networks"))
+        return read_networks(self._api.get("/networks", "networks"))
 
     def owner(self, kind: Literal["volume", "network", "image"], name: str) -> str | None:
         """Return the Compose project that made it, empty without one; None if it is not there."""
@@ -116,8 +105,8 @@ class UnixEngine:
         if kind == "image":
             path = f"/images/{quote(name, safe='/:@')}/json"
         try:
-            document = self._get(path, kind)
-        except _NotFound:
+            document = self._api.get(path, kind)
+        except NotFound:
             return None
         if kind == "image":
             document = document.at("Config")
@@ -126,8 +115,8 @@ class UnixEngine:
     def has_volume(self, name: str) -> bool:
         """Return whether a volume of this name exists."""
         try:
-            self._get(f"/volumes/{_quoted(name)}", "volume")
-        except _NotFound:
+            self._api.get(f"/volumes/{_quoted(name)}", "volume")
+        except NotFound:
             return False
         return True
 
@@ -136,16 +125,16 @@ class UnixEngine:
         from dartsctl.diagnosis import inspection
 
         try:
-            document = self._get(f"/containers/{_quoted(identity)}/json", "container")
-        except _NotFound:
+            document = self._api.get(f"/containers/{_quoted(identity)}/json", "container")
+        except NotFound:
             return None
         return inspection.read(document)
 
     def image_check(self, image: str) -> HealthCheck | None:
         """Return the health check of an image, an empty one if it has none; None without image."""
         try:
-            document = self._get(f"/images/{quote(image, safe='/:@')}/json", "image")
-        except _NotFound:
+            document = self._api.get(f"/images/{quote(image, safe='/:@')}/json", "image")
+        except NotFound:
             return None
         return read_image_check(document.at("Config").at("Healthcheck"))
 
@@ -162,14 +151,34 @@ class UnixEngine:
             f"?stdout=1&stderr=1&tail={tail}&timestamps={int(timestamps)}"
         )
         try:
-            stream = self._request("GET", path, limit=OUTPUT_LIMIT, cut=True)
-        except _NotFound:
+            stream = self._api.request("GET", path, limit=OUTPUT_LIMIT, cut=True)
+        except NotFound:
             return None
         except DockerUnavailable as error:
             if "does not support reading" in error.message:
                 return None
             raise
         return log_stream.lines(stream, timestamps=timestamps)
+
+    def follow_log(self, identity: str, *, since: str, stdout: bool) -> Stream | None:
+        """Return a container's log from `since` on, as a stream of frames with the engine's times.
+
+        `since`: Unix time, a fraction of up to nine digits. It ends when the container ends.
+        None if the container is gone, or its logging driver keeps no readable log
+        (edge-cases.md#78).
+        """
+        path = (
+            f"/containers/{_quoted(identity)}/logs?follow=1&stdout={int(stdout)}&stderr=1"
+            f"&timestamps=1&since={since}"
+        )
+        try:
+            return self._api.stream(path)
+        except NotFound:
+            return None
+        except DockerUnavailable as error:
+            if "does not support reading" in error.message:
+                return None
+            raise
 
     def execute(self, identity: str, argv: Sequence[str]) -> tuple[int, str, str] | None:
         """Run a command in a running container. Return its exit code, stdout and stderr.
@@ -179,11 +188,11 @@ class UnixEngine:
         command = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(argv)}
         options = {"Detach": False, "Tty": False}
         try:
-            answer = self._request(
+            answer = self._api.request(
                 "POST", f"/containers/{_quoted(identity)}/exec", json.dumps(command).encode()
             )
-            exec_id = _quoted(read_json(answer, self._source, "exec").at("Id").text())
-            output = self._request(
+            exec_id = _quoted(read_json(answer, self._api.source, "exec").at("Id").text())
+            output = self._api.request(
                 "POST",
                 f"/exec/{exec_id}/start",
                 json.dumps(options).encode(),
@@ -191,9 +200,9 @@ class UnixEngine:
                 cut=True,
             )
             stdout, stderr = log_stream.output(output)
-            state = self._get(f"/exec/{exec_id}/json", "exec")
+            state = self._api.get(f"/exec/{exec_id}/json", "exec")
             code = state.at("ExitCode").integer(_NEVER_RAN, minimum=-1)
-        except (_NotFound, _RequestFailed):
+        except (NotFound, RequestFailed):
             return None
         if code in (_NEVER_RAN, 126, 127):
             return None
@@ -206,8 +215,8 @@ class UnixEngine:
         """
         target = f"/containers/{_quoted(identity)}/archive?path={_quoted(path)}"
         try:
-            return self._request("GET", target)
-        except (_NotFound, _RequestFailed):
+            return self._api.request("GET", target)
+        except (NotFound, RequestFailed):
             return b""
 
     def clock(self) -> str:
@@ -215,13 +224,13 @@ class UnixEngine:
 
         The clock of an engine in a virtual machine may differ from ours (edge-cases.md#79).
         """
-        return self._get("/info", "info").at("SystemTime").text("")
+        return self._api.get("/info", "info").at("SystemTime").text("")
 
     def stop_timeout(self, identity: str) -> int:
         """Return the seconds that a container has between SIGTERM and SIGKILL."""
         try:
-            document = self._get(f"/containers/{_quoted(identity)}/json", "container")
-        except _NotFound:
+            document = self._api.get(f"/containers/{_quoted(identity)}/json", "container")
+        except NotFound:
             return 0
         return max(0, document.at("Config").at("StopTimeout").integer(_STOP_TIMEOUT, minimum=-1))
 
@@ -230,10 +239,10 @@ class UnixEngine:
 
         A container that is stopped or gone already is no error.
         """
-        engine = UnixEngine(self.address, deadline=self._deadline + grace)
+        api = UnixApi(self.address, deadline=self._api.deadline + grace)
         try:
-            engine._request("POST", f"/containers/{identity}/stop?t={grace}")
-        except _NotFound:
+            api.request("POST", f"/containers/{identity}/stop?t={grace}")
+        except NotFound:
             return
 
     def remove_container(self, identity: str, *, force: bool = True) -> bool:
@@ -242,10 +251,10 @@ class UnixEngine:
         A container that is gone already is no error. Without `force` a running container stays.
         """
         try:
-            self._request("DELETE", f"/containers/{identity}?force={int(force)}&v=0")
-        except _NotFound:
+            self._api.request("DELETE", f"/containers/{identity}?force={int(force)}&v=0")
+        except NotFound:
             return False
-        except _RequestFailed:
+        except RequestFailed:
             if force:
                 raise
             return False
@@ -257,8 +266,8 @@ class UnixEngine:
         if kind == "network":
             path = f"/networks/{_quoted(name)}"
         try:
-            return self._get(path, kind).at("Id").text()
-        except _NotFound:
+            return self._api.get(path, kind).at("Id").text()
+        except NotFound:
             return ""
 
     def is_network_used(self, identity: str) -> bool:
@@ -267,88 +276,15 @@ class UnixEngine:
         A stopped container counts: it cannot start without its network.
         """
         filters = quote(json.dumps({"network": [identity]}))
-        return any(self._get(f"/containers/json?all=1&filters={filters}", "containers").items())
+        return any(self._api.get(f"/containers/json?all=1&filters={filters}", "containers").items())
 
     def remove_network(self, name: str) -> bool:
         """Remove a network by name or id. Return False if it is gone or in use."""
         try:
-            self._request("DELETE", f"/networks/{_quoted(name)}")
+            self._api.request("DELETE", f"/networks/{_quoted(name)}")
         except DartsctlError:
             return False
         return True
-
-    def _get(self, path: str, name: str) -> Cursor:
-        """Return the JSON document at `path`. Messages call it `name`."""
-        return read_json(self._request("GET", path), self._source, name)
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        document: bytes = b"",
-        *,
-        limit: int = ANSWER_LIMIT,
-        cut: bool = False,
-    ) -> bytes:
-        """Return the body of the answer.
-
-        With `cut` a body larger than `limit` bytes is cut there, else it is an error.
-        """
-        until = time.monotonic() + self._deadline
-        with self._connection_errors(limit), unix_http.connect(self._path, until=until) as line:
-            answer = unix_http.exchange(
-                line, method, path, document, until=until, limit=limit, cut=cut
-            )
-        head, _, body = answer.partition(b"\r\n\r\n")
-        status = http_status(head) or 0
-        if status == 404:
-            raise _NotFound(f"the engine has no {path}")
-        if status // 100 not in (2, 3):
-            raise _RequestFailed(
-                f"the engine at {self.address} answered {_message(body)}", hint="docker info"
-            )
-        return body
-
-    @contextmanager
-    def _connection_errors(self, limit: int) -> Iterator[None]:
-        """Within it every error of the connection becomes DockerUnavailable."""
-        try:
-            yield
-        except PermissionError as error:
-            raise DockerUnavailable(
-                f"permission denied by the Docker engine at {self.address}",
-                hint="sudo usermod -aG docker $USER && newgrp docker",
-            ) from error
-        except (TimeoutError, BlockingIOError):  # the latter: the socket's backlog is full
-            raise DockerUnavailable(
-                f"the Docker engine at {self.address} did not answer within {self._deadline:.0f} s",
-                hint="sudo systemctl restart docker",
-            ) from None
-        except unix_http.AnswerTooLarge:
-            raise DockerUnavailable(
-                f"the Docker engine at {self.address} sent more than {limit >> 20} MiB",
-                hint="docker info",
-            ) from None
-        except OSError as error:
-            raise no_engine(self.address, os.environ) from error
-
-    def _peer(self) -> tuple[int | None, int | None]:
-        """Return pid and uid of the process that listens on the engine's socket (Linux).
-
-        A pid of 0 is outside of this pid namespace.
-        """
-        if not hasattr(socket, "SO_PEERCRED"):
-            return None, None
-        until = time.monotonic() + self._deadline
-        with (
-            self._connection_errors(ANSWER_LIMIT),
-            unix_http.connect(self._path, until=until) as line,
-        ):
-            credentials = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        pid, uid, _ = struct.unpack("3i", credentials)
-        if pid == 1:  # socket activation: systemd made the socket
-            pid = daemon.pid_from_file()
-        return pid, uid
 
 
 def _product_of(version: Cursor) -> Product:
@@ -356,21 +292,5 @@ def _product_of(version: Cursor) -> Product:
     return "podman" if "Podman Engine" in names else "docker"
 
 
-class _NotFound(DartsctlError):
-    """HTTP 404."""
-
-
-class _RequestFailed(DockerUnavailable):
-    """Any other HTTP error: the engine is there, but refuses the request."""
-
-
 def _quoted(name: str) -> str:
     return quote(name, safe="")
-
-
-def _message(body: bytes) -> str:
-    """Return the text of an error answer."""
-    try:
-        return read_json(body, Source("the engine")).at("message").prose()
-    except DartsctlError:
-        return "something that is not an answer of a Docker engine"
