@@ -26,6 +26,8 @@ class Exited:
     problem: Problem
     """What the events say. A look that follows may know more."""
     planned: bool = False
+    comes_back: bool = False
+    """Its restart policy will start it again: it may end again at once (a crash loop)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class WorkBegan:
 
 @dataclass(frozen=True, slots=True)
 class WorkEnded:
-    """The verb has ended, or was killed."""
+    """The verb has ended, or was killed. Sources say so at their start too, if nothing goes on."""
 
     verb: str
     succeeded: bool = True
@@ -65,8 +67,10 @@ class Silenced:
 class Silence:
     """No message about a subject until a time."""
 
-    subject: Subject
+    subject: Subject | None
+    """None: everything."""
     until: float
+    """Unix time."""
     reason: str = ""
     by: str = ""
 
@@ -94,4 +98,4 @@ Observation = (
     Looked | Exited | Started | WorkBegan | WorkEnded | Silenced | Acknowledged | ClockJumped | Tick
 )
 Occasion = Literal["opened", "updated", "recovered", "reminder", "summary", "test"]
-"""Why a message is sent."""
+"""Why a message is sent. `summary`: instead of many messages at once."""

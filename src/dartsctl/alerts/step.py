@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.observations import Looked
@@ -11,23 +11,8 @@ from dartsctl.alerts.state import Episode, Message
 if TYPE_CHECKING:
     from dartsctl.alerts.observations import Observation
     from dartsctl.alerts.problem import Subject
+    from dartsctl.alerts.rules import Rules
     from dartsctl.alerts.state import State
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Thresholds, in seconds. The settings' `[watch]` may change them."""
-
-    open_after: float = 20.0
-    """How long looks must find a problem until it is an alert; an exit needs no time."""
-    understand_within: float = 5.0
-    """How long an exit waits for the look that knows its cause."""
-    close_after: float = 15.0
-    """How long nothing must be wrong until it has recovered."""
-    remind: float = 0.0
-    """Between two reminders of what stays open; 0: none."""
-    escalate_after: float = 0.0
-    """Until the second channel is told; 0: never."""
 
 
 def step(

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dartsctl.alerts.step import Rules
+from dartsctl.alerts.rules import Rules
 from dartsctl.errors import ExitCode
 from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
 from dartsctl.workflows.watch import loop

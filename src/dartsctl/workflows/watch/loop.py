@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from dartsctl.alerts.observations import Tick
 from dartsctl.alerts.state import State
-from dartsctl.alerts.step import Rules, step
+from dartsctl.alerts.step import step
 from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Observed, Seen
 
 if TYPE_CHECKING:
     from dartsctl.alerts.observations import Looked, Observation
+    from dartsctl.alerts.rules import Rules
     from dartsctl.workflows.watch.signals import Output, Signal, Source
 
 
