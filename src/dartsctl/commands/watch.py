@@ -10,6 +10,7 @@ from dartsctl.alerts.rules import Rules
 from dartsctl.errors import ExitCode
 from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
 from dartsctl.workflows.watch import loop
+from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.lines import Lines
 from dartsctl.workflows.watch.look import look
 
@@ -30,12 +31,13 @@ class WatchRequest:
 def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
     """Watch until a signal ends it. Returns 0."""
     stop = threading.Event()
-    watcher = loop.Watcher([Lines(deps.screen)], rules=Rules(), clock=deps.now)
+    known = Known()
+    watcher = loop.Watcher([Lines(deps.screen)], rules=Rules(), clock=deps.now, known=known)
     with signal_handlers(STOP_SIGNALS, lambda *_: stop.set()):
         loop.run(
             watcher,
             (),
-            lambda: look(request.examine, deps=deps),
+            lambda: look(request.examine, known, deps=deps),
             clock=deps.now,
             stop=stop,
             interval=request.interval,

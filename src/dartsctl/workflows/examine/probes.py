@@ -96,6 +96,8 @@ class StackProbes:
         self._containers = ContainerProbes(preflight, control, pool, deps=deps, skew=engine.skew)
         self.sender = RequestProbes(pool, deps, skew=engine.skew)
         """Sends the requests. Examinations of one run share it: it knows the site's limits."""
+        self.requests: tuple[ProbeRequest, ...] = ()
+        """The requests of `facts`."""
         self._unknown = self._containers.unknown
         if preflight.files_error:
             self._unknown.append("services that have no container are not known")
@@ -103,7 +105,8 @@ class StackProbes:
     def facts(self) -> Facts:
         """Return all facts."""
         view = self.proxy()
-        return self.facts_of(view, self.send(view, self._wanted_requests(view.layout)))
+        self.requests = self._wanted_requests(view.layout)
+        return self.facts_of(view, self.send(view, self.requests))
 
     def proxy(self) -> ProxyView:
         """Examine the containers, find the proxy and read its configuration."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dartsctl.errors import DartsctlError
     from dartsctl.stack.model import Stack
     from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.examine.requests import ProbeRequest
     from dartsctl.workflows.preflight.preflight import Preflight
 
 ENGINE_DEADLINE = 2.0
@@ -41,6 +42,8 @@ class Examination:
     """Why the Compose files could not be read: the containers' labels say what the stack is."""
     stack: Stack | None = None
     """None if the engine does not answer."""
+    requests: tuple[ProbeRequest, ...] = ()
+    """The requests that a stack like this is asked by."""
 
     @property
     def code(self) -> ExitCode:
@@ -65,14 +68,16 @@ def examine(request: ExamineRequest, *, deps: Deps) -> Examination:
     runs under another project's name, or another stack under this one's: the hint is the command
     for it.
     """
-    facts, preflight = _facts(request, deps)
+    facts, preflight, requests = _facts(request, deps)
     files_error = preflight.files_error if preflight else None
     stack = preflight.stack if preflight else None
-    return Examination(request, facts, diagnose(facts), files_error, stack)
+    return Examination(request, facts, diagnose(facts), files_error, stack, requests)
 
 
-def _facts(request: ExamineRequest, deps: Deps) -> tuple[Facts, Preflight | None]:
-    """Return the facts, and the preflight that they are from.
+def _facts(
+    request: ExamineRequest, deps: Deps
+) -> tuple[Facts, Preflight | None, tuple[ProbeRequest, ...]]:
+    """Return the facts, the preflight that they are from, and the requests that were planned.
 
     An engine that does not answer is one of the facts.
     """
@@ -91,14 +96,14 @@ def _facts(request: ExamineRequest, deps: Deps) -> tuple[Facts, Preflight | None
             request.environment.project or "",
             commands=request.commands,
         )
-        return down, None
+        return down, None, ()
     skew = clock_skew(clock, deps.now())
     preflight = preflight_of_running(request.environment, deps=deps)
     another_stack.refuse(preflight, request.commands.doctor)
     facts = EngineFacts(engine.address, version, is_here=preflight.engine.is_here, skew=skew)
     with probe_pool() as pool:
         probes = StackProbes(request, preflight, facts, control, pool=pool, deps=deps)
-        return probes.facts(), preflight
+        return probes.facts(), preflight, probes.requests
 
 
 def clock_skew(clock: str, now: float) -> float:

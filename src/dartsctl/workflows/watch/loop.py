@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dartsctl.alerts.observations import Tick
 from dartsctl.alerts.state import State
 from dartsctl.alerts.step import step
+from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Observed, Seen
 
 if TYPE_CHECKING:
@@ -31,8 +32,12 @@ class Watcher:
         rules: Rules,
         clock: Callable[[], float],
         state: State | None = None,
+        known: Known | None = None,
     ) -> None:
+        """`known`: learns each new state, for the sources."""
         self.state = state or State()
+        self._known = known or Known()
+        self._known.state = self.state
         self.wants_look = True
         self._outputs = outputs
         self._rules = rules
@@ -61,6 +66,7 @@ class Watcher:
 
     def _observe(self, observation: Observation, when: float) -> None:
         self.state, messages = step(self.state, observation, when, self._rules)
+        self._known.state = self.state
         for message in messages:
             for output in self._outputs:
                 output.message(message)

@@ -1,0 +1,70 @@
+"""What a watch knows at the moment: the loop and the looks write it, the sources read it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from dartsctl.alerts.state import State
+from dartsctl.alerts.upstream_errors import UpstreamErrors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dartsctl.workflows.examine.stack import Examination
+
+MOST_LATENCIES = 60
+"""Checks of each service that are kept."""
+
+
+class Known:
+    """The shared knowledge of one watch. Everything may be read in any thread."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        """The episodes and plans, after the last observation. The loop sets it."""
+        self.upstream_errors = UpstreamErrors()
+        """What nginx's log has about requests of the users."""
+        self._examination: Examination | None = None
+        self._services: dict[str, str] = {}
+        self._latencies: dict[str, deque[float | None]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def examination(self) -> Examination | None:
+        """The last look's. None before the first one."""
+        return self._examination
+
+    def learn(self, examination: Examination) -> None:
+        """Keep what a look has found."""
+        self._examination = examination
+        for service in examination.facts.services.values():
+            for container in service.containers:
+                for address in container.all_addresses:
+                    self._services[address] = service.name
+
+    def is_planned(self, service: str) -> bool:
+        """Whether it is planned that a service does not answer: it was stopped, or work goes on."""
+        state = self.state
+        if state.work and state.verb and not state.work.services:
+            return True
+        if state.work and state.verb and service in state.work.services:
+            return True
+        return service in state.stopped
+
+    def service_at(self, address: str) -> str:
+        """Return the service that has, or had last, an address on a network; empty if unknown."""
+        return self._services.get(address, "")
+
+    def checked(self, service: str, seconds: float | None) -> None:
+        """Keep how long a service took to answer; None: it failed."""
+        with self._lock:
+            ring = self._latencies.setdefault(service, deque(maxlen=MOST_LATENCIES))
+            ring.append(seconds)
+
+    @property
+    def latencies(self) -> Mapping[str, tuple[float | None, ...]]:
+        """The latest checks by service, in seconds, the latest last; None: it failed."""
+        with self._lock:
+            return {service: tuple(ring) for service, ring in self._latencies.items()}
