@@ -46,6 +46,74 @@ def dev_ports(incomplete: str) -> list[str]:
     return _matching((str(record.port) for record in records), incomplete)
 
 
+def environments(incomplete: str) -> list[str]:
+    """Return the environments of the settings."""
+    try:
+        return _matching(Common().settings().environments, incomplete)
+    except DartsctlError:
+        return []
+
+
+def watch_words(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the verbs of `watch`, and the environments."""
+    verbs = getattr(context.command, "commands", {})
+    return [*_matching(verbs, incomplete), *environments(incomplete)]
+
+
+def subjects(context: typer.Context, incomplete: str) -> list[str]:
+    """Return what can be silenced: services, documented ports, and words."""
+    from dartsctl.alerts.subjects import ALL, ALONE
+    from dartsctl.stack.compose_model import read_stack
+
+    words = [ALL, *ALONE]
+    try:
+        words += _matching(map(str, _production_ports()), incomplete)
+        stack = read_stack(compose_on(_watched(context)).config().model)
+    except DartsctlError:
+        return _matching(words, incomplete)
+    return _matching([*stack.services, *words], incomplete)
+
+
+def silenced(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the subjects of the silences that hold."""
+    import time
+
+    from dartsctl.alerts.subjects import ALL, spelled
+    from dartsctl.edges.state.silence_book import SilenceBook
+
+    try:
+        environment = _watched(context)
+        book = SilenceBook(state(), environment.project or environment.name)
+    except DartsctlError:
+        return []
+    rows = book.read(time.time()).silences
+    return _matching({ALL, *(spelled(row.subject) for row in rows)}, incomplete)
+
+
+def episodes(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the open episodes."""
+    del context, incomplete
+    return []
+
+
+def _production_ports() -> list[int]:
+    ports: list[int] = []
+    for own in Common().settings().ports.production.values():
+        ports += own
+    return ports
+
+
+def _watched(context: typer.Context) -> Environment:
+    """Return the environment of a verb of `watch`."""
+    from dartsctl.config.environment import resolve_running
+    from dartsctl.config.settings import PRODUCTION
+
+    name = context.params.get("env")
+    if context.parent:
+        name = name or context.parent.params.get("env")
+    return resolve_running(Common().settings(), name or PRODUCTION, reader=files_reader())
+
+
 def _environment(context: typer.Context) -> Environment:
     from dartsctl.config.environment import adhoc, resolve
 

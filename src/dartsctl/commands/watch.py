@@ -3,43 +3,39 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dartsctl.alerts.rules import Rules
 from dartsctl.errors import ExitCode
 from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
 from dartsctl.workflows.watch import loop
 from dartsctl.workflows.watch.known import Known
-from dartsctl.workflows.watch.lines import Lines
 from dartsctl.workflows.watch.look import look
+from dartsctl.workflows.watch.outputs import outputs_of
+from dartsctl.workflows.watch.request import rules_of
+from dartsctl.workflows.watch.sources.all_sources import sources_of
 
 if TYPE_CHECKING:
     from dartsctl.workflows.deps import Deps
-    from dartsctl.workflows.examine.probes import ExamineRequest
-
-
-@dataclass(frozen=True, slots=True)
-class WatchRequest:
-    """What to watch, and how."""
-
-    examine: ExamineRequest
-    interval: float = 15.0
-    """Seconds between two looks."""
+    from dartsctl.workflows.watch.request import WatchRequest
 
 
 def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
     """Watch until a signal ends it. Returns 0."""
     stop = threading.Event()
     known = Known()
-    watcher = loop.Watcher([Lines(deps.screen)], rules=Rules(), clock=deps.now, known=known)
-    with signal_handlers(STOP_SIGNALS, lambda *_: stop.set()):
-        loop.run(
-            watcher,
-            (),
-            lambda: look(request.examine, known, deps=deps),
-            clock=deps.now,
-            stop=stop,
-            interval=request.interval,
-        )
+    outputs = outputs_of(request, known, deps=deps)
+    watcher = loop.Watcher(outputs, rules=rules_of(request.settings), clock=deps.now, known=known)
+    try:
+        with signal_handlers(STOP_SIGNALS, lambda *_: stop.set()):
+            loop.run(
+                watcher,
+                sources_of(request, known, deps=deps),
+                lambda: look(request.examine, known, deps=deps),
+                clock=deps.now,
+                stop=stop,
+                interval=request.settings.interval,
+            )
+    finally:
+        for output in outputs:
+            output.close()
     return ExitCode.OK

@@ -33,5 +33,13 @@ def user_name(uid: int) -> str:
         return str(uid)
 
 
+def acting_user(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the login name of who acts; under sudo, of its caller."""
+    caller = environment.get("SUDO_USER")
+    if os.geteuid() == 0 and caller:
+        return caller
+    return user_name(os.geteuid())
+
+
 def _is_id(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 10  # 2**32 has ten digits

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dartsctl.edges.state.folder import open_state, parse_json, write_errors_as
 from dartsctl.errors import DartsctlError
 from dartsctl.system.file_lock import lock
-from dartsctl.system.users import user_name
+from dartsctl.system.users import acting_user
 from dartsctl.text.masker import Masker
 from dartsctl.text.phrases import shell_command
 
@@ -75,7 +75,7 @@ class History:
             "action": action,
             "what": what,
             "why": why,
-            "by": _user(),
+            "by": acting_user(),
             "details": details,
         }
         line = json.dumps(self._masker.document(entry), default=str).encode()
@@ -157,14 +157,6 @@ def _last_lines(descriptor: int) -> list[bytes]:
     if start:  # the first one begins before the bytes that were read
         lines = lines[1:]
     return [line for line in lines if line.strip()]
-
-
-def _user() -> str:
-    """Return who acts; under sudo, its caller."""
-    caller = os.environ.get("SUDO_USER")
-    if os.geteuid() == 0 and caller:
-        return caller
-    return user_name(os.geteuid())
 
 
 def _entry(line: bytes) -> HistoryEntry | None:

@@ -1,0 +1,144 @@
+"""The options of `watch` and its verbs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dartsctl.cli import completion
+from dartsctl.config import values
+from dartsctl.config.file import Setting
+from dartsctl.errors import UsageError
+from dartsctl.text.numbers import parse_digits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dartsctl.config.settings import WatchSettings
+
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        help="Environment: prod (default), dev, or another one from the settings.",
+        metavar="[ENV]",
+        show_default=False,
+        autocompletion=completion.watch_words,
+    ),
+]
+Env = Annotated[
+    str | None,
+    typer.Option(
+        "--env",
+        help="Environment, also one that is named like a verb (default: prod).",
+        metavar="ENV",
+        autocompletion=completion.environments,
+    ),
+]
+SubjectName = Annotated[
+    str,
+    typer.Argument(
+        help="A service, a port (5000 or 5000/udp), engine, disk, site, or all.",
+        metavar="SUBJECT",
+        show_default=False,
+        autocompletion=completion.subjects,
+    ),
+]
+SilencedName = Annotated[
+    str,
+    typer.Argument(
+        help="What was silenced, as `watch silences` lists it; all lifts every silence.",
+        metavar="SUBJECT",
+        show_default=False,
+        autocompletion=completion.silenced,
+    ),
+]
+EpisodeId = Annotated[
+    str | None,
+    typer.Argument(
+        help="Episode, as `watch status` lists it; every open one if none is named.",
+        metavar="[EPISODE]",
+        show_default=False,
+        autocompletion=completion.episodes,
+    ),
+]
+For = Annotated[
+    str,
+    typer.Option(
+        "--for", help="How long: 90s, 30m, 2h, 1d; at most 30d.", metavar="TIME", show_default=False
+    ),
+]
+Reason = Annotated[
+    str, typer.Option("--reason", help="Why, for the list of silences.", metavar="TEXT")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """How `watch` runs. What is given goes before the settings."""
+
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="Look once, print what is wrong, and end (for cron)."),
+    ] = False
+    every: Annotated[
+        bool, typer.Option("--all", help="Every environment that has run here; only with --once.")
+    ] = False
+    interval: Annotated[
+        str | None,
+        typer.Option("--interval", help="Time between two full looks.", metavar="TIME"),
+    ] = None
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--notify", help="Send alerts to this Apprise URL; repeatable.", metavar="URL"
+        ),
+    ] = None
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", help="Serve Prometheus metrics on this port.", metavar="PORT"),
+    ] = None
+    heal: Annotated[
+        bool | None,
+        typer.Option("--heal/--no-heal", help="Repair what can be repaired safely."),
+    ] = None
+    reserve: Annotated[
+        bool | None,
+        typer.Option("--reserve/--no-reserve", help="Hold production ports while it is down."),
+    ] = None
+    print_unit: Annotated[
+        bool, typer.Option("--print-unit", help="Print systemd units for this project, and end.")
+    ] = False
+
+    def over(self, settings: WatchSettings) -> WatchSettings:
+        """Return the settings with what was given instead. Raises UsageError."""
+        if self.interval is not None:
+            settings = replace(settings, interval=duration("--interval", self.interval, least=1))
+        if self.notify:
+            settings = replace(settings, notify=tuple(self.notify))
+        if self.metrics is not None:
+            number = parse_digits(self.metrics)
+            port = values.port(Setting(self.metrics if number is None else number, "--metrics"))
+            settings = replace(settings, metrics=port)
+        if self.heal is not None:
+            settings = replace(settings, heal=self.heal)
+        if self.reserve is not None:
+            settings = replace(settings, reserve=self.reserve)
+        return settings
+
+
+def duration(option: str, text: str, *, least: float) -> float:
+    """Return the seconds that an option was given. Raises UsageError."""
+    convert: Callable[[Setting], float] = values.duration(least)
+    return convert(Setting(text, option))
+
+
+def environment_name(argument: str | None, option: str | None) -> str | None:
+    """Return the environment that the command line names. Raises UsageError for two."""
+    if argument and option and argument != option:
+        raise UsageError(
+            f"two environments were named: {argument} and {option}",
+            hint=f"dartsctl watch --env {option}",
+        )
+    return argument or option

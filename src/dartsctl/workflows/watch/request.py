@@ -1,0 +1,46 @@
+"""What to watch, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dartsctl.alerts.rules import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dartsctl.config.environment import Environment
+    from dartsctl.config.settings import WatchSettings
+    from dartsctl.workflows.examine.probes import ExamineRequest
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRequest:
+    """One environment to watch."""
+
+    examine: ExamineRequest
+    settings: WatchSettings
+    """With what the command line says instead."""
+    reload: Callable[[], WatchSettings]
+    """Read the settings again. Raises DartsctlError."""
+
+    @property
+    def environment(self) -> Environment:
+        """The environment, by its files or by its containers' labels."""
+        return self.examine.environment
+
+    @property
+    def project(self) -> str:
+        """Its Compose project."""
+        return self.environment.project or self.environment.name
+
+
+def rules_of(settings: WatchSettings) -> Rules:
+    """Return the thresholds that the settings ask for."""
+    return Rules(
+        open_after=settings.open_after,
+        close_after=settings.close_after,
+        remind=settings.remind,
+        escalate_after=settings.escalate_after,
+    )
