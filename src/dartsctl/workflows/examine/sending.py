@@ -104,31 +104,7 @@ class RequestProbes:
         return unsent
 
     def _get(self, request: ProbeRequest) -> tuple[HttpFacts, bytes]:
-        began = self._deps.now() + self._skew
-        response = get.get(
-            request.address,
-            request.port,
-            request.path,
-            host=request.host,
-            tls=request.tls,
-            deadline=request.deadline,
-            proxy_protocol=request.proxy_protocol,
-        )
-        through: Literal["proxy", "direct"] = "proxy" if request.through_proxy else "direct"
-        answer = HttpFacts(
-            url=request.url,
-            through=through,
-            service=request.service,
-            location=request.location,
-            upstream=request.upstream,
-            status=response.status,
-            problem=response.problem,
-            seconds=response.seconds,
-            began=began,
-            limits=request.limits,
-            target=request.target,
-        )
-        return answer, response.certificate
+        return send_now(request, began=self._deps.now() + self._skew)
 
     def _certificate_problem(
         self, request: ProbeRequest, answer: HttpFacts, der: bytes
@@ -142,6 +118,37 @@ class RequestProbes:
             return None
         sentence = f"the certificate at {request.url} {problem}"
         return CertificateFacts(request.url, sentence, refusing=True, source="TLS handshake")
+
+
+def send_now(request: ProbeRequest, *, began: float) -> tuple[HttpFacts, bytes]:
+    """Send one request. Return the answer, and the certificate (DER) that was shown.
+
+    `began`: Unix time by the engine's clock.
+    """
+    response = get.get(
+        request.address,
+        request.port,
+        request.path,
+        host=request.host,
+        tls=request.tls,
+        deadline=request.deadline,
+        proxy_protocol=request.proxy_protocol,
+    )
+    through: Literal["proxy", "direct"] = "proxy" if request.through_proxy else "direct"
+    answer = HttpFacts(
+        url=request.url,
+        through=through,
+        service=request.service,
+        location=request.location,
+        upstream=request.upstream,
+        status=response.status,
+        problem=response.problem,
+        seconds=response.seconds,
+        began=began,
+        limits=request.limits,
+        target=request.target,
+    )
+    return answer, response.certificate
 
 
 class _Turns:

@@ -12,10 +12,12 @@ from dartsctl.alerts.upstream_errors import UpstreamErrors
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dartsctl.diagnosis.nginx.limits import LimitedRequest
     from dartsctl.workflows.examine.stack import Examination
 
 MOST_LATENCIES = 60
 """Checks of each service that are kept."""
+_MOST_LIMITED = 100
 
 
 class Known:
@@ -26,6 +28,10 @@ class Known:
         """The episodes and plans, after the last observation. The loop sets it."""
         self.upstream_errors = UpstreamErrors()
         """What nginx's log has about requests of the users."""
+        self.limited: deque[LimitedRequest] = deque(maxlen=_MOST_LIMITED)
+        """The latest requests that a limit of the site refused or delayed, by its log."""
+        self.follows_log = False
+        """Whether the proxy's error log is followed at the moment."""
         self._examination: Examination | None = None
         self._services: dict[str, str] = {}
         self._latencies: dict[str, deque[float | None]] = {}
