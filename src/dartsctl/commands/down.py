@@ -77,7 +77,7 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
             hint=environment.command(*words, "--yes"),
             code=ExitCode.ANSWER_NEEDED,
         )
-    with locked_project(environment, within=request.overhead, deps=deps):
+    with locked_project(environment, verb="down", within=request.overhead, deps=deps):
         _run_compose(words, request, compose, deps)
     left = _left_running(environment, compose, deps.engine())
     if screen.as_json:

@@ -65,6 +65,11 @@ class UpRequest:
     restart: bool = False
     """Restart the existing containers instead. Nothing is created, so nothing is undone."""
 
+    @property
+    def verb(self) -> str:
+        """What a person calls it."""
+        return "restart" if self.restart else "up"
+
 
 def up(request: UpRequest, *, deps: Deps) -> ExitCode:
     """Bring the stack up, after any other dartsctl that is changing it.
@@ -75,8 +80,16 @@ def up(request: UpRequest, *, deps: Deps) -> ExitCode:
     if request.dry_run:
         return _preview(request, deps)
     within = request.wait_timeout or SHORTEST_DEADLINE
-    with locked_project(request.environment, within=within, deps=deps):
-        return _bring_up(request, deps)
+    with locked_project(
+        request.environment,
+        verb=request.verb,
+        services=request.intent.services,
+        within=within,
+        deps=deps,
+    ) as work:
+        code = _bring_up(request, deps)
+        work.succeeded = code == ExitCode.OK
+    return code
 
 
 def _preview(request: UpRequest, deps: Deps) -> ExitCode:

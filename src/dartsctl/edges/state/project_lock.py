@@ -1,7 +1,7 @@
 """One dartsctl at a time changes a Compose project: a lock (flock) per project.
 
 The kernel releases the lock when its holder ends, for whatever reason. The file is never removed;
-it contains the pid of the last holder.
+it says what its last holder does or did (edges/state/project_work.py).
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
+from dartsctl.edges.state import project_work
 from dartsctl.edges.state.folder import open_shared, open_shared_file, write_errors_as
 from dartsctl.edges.state.lock_owner import holds_lock
 from dartsctl.errors import TimedOut
@@ -21,7 +22,13 @@ from dartsctl.system.file_lock import try_lock
 from dartsctl.text.phrases import shell_command
 
 _PAUSE = 0.1  # seconds between two tries
-_LONGEST_PID = 20  # bytes
+
+
+@dataclass(slots=True)
+class WorkResult:
+    """How the work under a lock ended. An exception is a failure too."""
+
+    succeeded: bool = True
 
 
 @contextmanager
@@ -31,28 +38,48 @@ def project_lock(
     *,
     within: float,
     waiting: Callable[[str], None],
+    verb: str = "",
+    services: tuple[str, ...] = (),
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[None]:
+) -> Iterator[WorkResult]:
     """Hold the lock of `project` among all users of the state folder `folder`.
 
     Waits at most `within` seconds; `waiting` is called once with the holder ("another dartsctl
-    (pid 7)"). Raises TimedOut, UnsafeFile, DartsctlError where the file cannot be created.
+    (pid 7)"). `verb` and `services` are recorded for a watch. Raises TimedOut, UnsafeFile,
+    DartsctlError where the file cannot be created.
     """
     with (
         write_errors_as(f"cannot lock the project {project}"),
-        open_shared(folder, "projects", make=True) as projects,
+        open_shared(folder, project_work.FOLDER, make=True) as projects,
     ):
-        name = f"{quote(project, safe='')}.lock"
+        name = project_work.lock_name(project)
         descriptor = open_shared_file(projects, name)
         path = projects.path / name
     try:
         _acquire(descriptor, path, project, within=within, waiting=waiting, clock=clock)
-        with suppress(OSError):  # a full disk; the lock is held all the same
-            os.truncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
+        with _recorded(descriptor, verb, services) as result:
+            yield result
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _recorded(descriptor: int, verb: str, services: tuple[str, ...]) -> Iterator[WorkResult]:
+    """Record the work while it goes on, and how it ended."""
+    work = None
+    result = WorkResult()
+    with suppress(OSError):  # a full disk; the lock is held all the same
+        os.truncate(descriptor, 0)
+        work = project_work.begin(descriptor, verb, services, time.time())
+    try:
+        yield result
+    except BaseException:
+        result.succeeded = False
+        raise
+    finally:
+        if work:
+            with suppress(OSError):
+                project_work.end(descriptor, work, time.time(), succeeded=result.succeeded)
 
 
 def _acquire(
@@ -80,9 +107,7 @@ def _acquire(
 
 def _holder(descriptor: int, path: Path) -> str:
     """Return who holds the lock, in words; the pid only if the kernel confirms it."""
-    text = os.pread(descriptor, _LONGEST_PID, 0).decode("ascii", errors="replace")
-    if text.isascii() and text.isdecimal():
-        pid = int(text)
-        if pid and holds_lock(pid, path, os.fstat(descriptor)) is not False:
-            return f"another dartsctl (pid {pid})"
+    work = project_work.recorded(descriptor)
+    if work and holds_lock(work.pid, path, os.fstat(descriptor)) is not False:
+        return f"another dartsctl (pid {work.pid})"
     return "another dartsctl"

@@ -84,7 +84,12 @@ class RepairRun:
         """Do every step and verify. The timeline ends with the verification or an interruption."""
         environment = self._examination.request.environment
         deadline = self._answers.wait_timeout
-        with locked_project(environment, within=deadline, deps=self._deps), interruptible():
+        with (
+            locked_project(
+                environment, verb="doctor --fix", within=deadline, deps=self._deps
+            ) as work,
+            interruptible(),
+        ):
             try:
                 code = self._do_all()
                 after = self._verify()
@@ -92,6 +97,7 @@ class RepairRun:
                 self._skip_rest("interrupted")
                 code = ExitCode.INTERRUPTED
                 after = Afterwards(left=("interrupted: the present state was not checked",))
+            work.succeeded = after.is_healthy
         return RepairOutcome(
             plan=self._plan,
             code=code if code in _FINAL_CODES else _code(after, self._examination),
