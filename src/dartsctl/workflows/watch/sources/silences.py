@@ -22,6 +22,11 @@ _PAUSE = 0.5
 """Seconds between two looks at the file."""
 
 
+def make(request: WatchRequest, _known: Known, deps: Deps) -> SilenceSource:
+    """Return the source for a watch."""
+    return SilenceSource(SilenceBook(deps.state, request.project), deps.now)
+
+
 @dataclass(slots=True)
 class SilenceSource:
     """Passes on what people told the watch. That a silence is over the episodes see by the time."""
@@ -29,11 +34,6 @@ class SilenceSource:
     book: SilenceBook
     clock: Callable[[], float]
     name: str = "silences"
-
-    @classmethod
-    def make(cls, request: WatchRequest, _known: Known, deps: Deps) -> SilenceSource:
-        """Return the source for a watch."""
-        return cls(SilenceBook(deps.state, request.project), deps.now)
 
     def run(self, emit: Emit, stop: threading.Event) -> None:
         """Watch the file until `stop` is set."""

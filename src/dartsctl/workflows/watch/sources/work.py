@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 _PAUSE = 0.25
 """Seconds between two looks at the lock file."""
+_TRIES = 4
+"""Readings of a record that is being written; after them it is broken."""
 _UNNAMED = "another version of dartsctl"
+
+
+def make(request: WatchRequest, _known: Known, deps: Deps) -> WorkSource:
+    """Return the source for a watch."""
+    return WorkSource(deps.state, request.project, deps.now)
 
 
 @dataclass(slots=True)
@@ -38,22 +45,19 @@ class WorkSource:
     clock: Callable[[], float]
     name: str = "work"
 
-    @classmethod
-    def make(cls, request: WatchRequest, _known: Known, deps: Deps) -> WorkSource:
-        """Return the source for a watch."""
-        return cls(deps.state, request.project, deps.now)
-
     def run(self, emit: Emit, stop: threading.Event) -> None:
         """Watch the lock file until `stop` is set."""
         stamp: tuple[int, ...] | None = None
         work: ProjectWork | None = None
         is_first = True
+        unread = 0
         while True:
             now = project_work.stamp(self.state, self.project)
             if now != stamp or (work and work.goes_on):
                 latest = project_work.project_work(self.state, self.project)
-                if latest or not now:  # else it is being written
-                    stamp = now
+                unread += 1
+                if latest or not now or unread >= _TRIES:
+                    stamp, unread = now, 0
                     self._say(emit, work, latest, is_first=is_first)
                     work, is_first = latest, False
             if stop.wait(_PAUSE):
@@ -84,7 +88,7 @@ def changes(
     rows: list[WorkBegan | WorkEnded] = []
     is_same = before is not None and (before.pid, before.began) == (work.pid, work.began)
     if before and before.goes_on and not is_same:
-        rows.append(_ended(before))
+        rows.append(_ended(before))  # how it ended was overwritten
     if not is_same:
         rows.append(WorkBegan(work.verb or _UNNAMED, frozenset(work.services)))
     was_going_on = not is_same or (before is not None and before.goes_on)
