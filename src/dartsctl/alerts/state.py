@@ -84,9 +84,14 @@ class Storm:
 
     began: float = 0.0
     sent: int = 0
+    """Messages since `began`."""
     waiting: tuple[Message, ...] = ()
     more: int = 0
     """Those that wait beyond the ones that are kept."""
+    since: float = 0.0
+    """When the first of them came."""
+    summed: float = 0.0
+    """When the latest summary was sent."""
 
 
 @dataclass(frozen=True, slots=True)

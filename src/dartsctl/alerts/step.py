@@ -5,60 +5,82 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dartsctl.alerts.observations import Looked
-from dartsctl.alerts.state import Episode, Message
+from dartsctl.alerts.clock import forget_recoveries, next_due, resume, shift
+from dartsctl.alerts.draft import draft_of
+from dartsctl.alerts.exits import container_exited
+from dartsctl.alerts.looks import look
+from dartsctl.alerts.observations import (
+    Acknowledged,
+    ClockJumped,
+    Exited,
+    Looked,
+    Silenced,
+    Started,
+    Tick,
+    WorkBegan,
+    WorkEnded,
+)
+from dartsctl.alerts.opening import open_due
+from dartsctl.alerts.planned import begin_work, end_work, note_start
+from dartsctl.alerts.reminders import remind
+from dartsctl.alerts.silencing import acknowledge, catch_up, silence
+from dartsctl.alerts.storm import calm
 
 if TYPE_CHECKING:
+    from dartsctl.alerts.draft import Draft
     from dartsctl.alerts.observations import Observation
-    from dartsctl.alerts.problem import Subject
     from dartsctl.alerts.rules import Rules
-    from dartsctl.alerts.state import State
+    from dartsctl.alerts.state import Message, State
 
 
 def step(
     state: State, observation: Observation, now: float, rules: Rules
 ) -> tuple[State, tuple[Message, ...]]:
-    """Return the state after an observation at `now` (Unix time), and what to send."""
-    episodes = dict(state.episodes)
-    messages: list[Message] = []
-    if isinstance(observation, Looked):
-        _look(episodes, observation, now)
-    for subject, episode in list(episodes.items()):
-        _advance(episodes, subject, episode, now=now, rules=rules, messages=messages)
-    return replace(state, episodes=episodes), tuple(messages)
+    """Return the state after an observation at `now` (Unix time), and what to send.
+
+    An observation that comes late counts as one of the latest time. What has to be done about all
+    episodes is done only when it is due, so that a flood of events costs little.
+    """
+    if isinstance(observation, ClockJumped):
+        state = shift(state, observation.seconds)
+    now = max(now, state.now)
+    draft = draft_of(state, now, rules)
+    if state.now and now - state.now > rules.away_after:
+        resume(draft)
+    _observe(draft, observation)
+    if draft.now >= draft.due:
+        _advance(draft)
+    calm(draft)
+    after = replace(
+        draft.state, episodes=draft.episodes, recent=draft.recent, now=now, due=draft.due
+    )
+    return after, tuple(draft.messages)
 
 
-def _look(episodes: dict[Subject, Episode], look: Looked, now: float) -> None:
-    problems = {problem.subject: problem for problem in look.problems}
-    for subject, problem in problems.items():
-        known = episodes.get(subject)
-        if known is None:
-            began = problem.since or now
-            episodes[subject] = Episode(f"{subject}@{began:.0f}", problem, began)
-            continue
-        phase = "open" if known.phase == "closing" else known.phase
-        episodes[subject] = replace(known, problem=problem, phase=phase, good_since=None)
-    for subject, episode in list(episodes.items()):
-        if subject in problems or subject.kind not in look.covers:
-            continue
-        if episode.phase == "pending":
-            del episodes[subject]
-        elif episode.phase == "open":
-            episodes[subject] = replace(episode, phase="closing", good_since=now)
+def _observe(draft: Draft, observation: Observation) -> None:
+    match observation:
+        case Looked():
+            look(draft, observation)
+        case Exited():
+            container_exited(draft, observation)
+        case Started(service):
+            note_start(draft, service)
+        case WorkBegan():
+            begin_work(draft, observation)
+        case WorkEnded():
+            end_work(draft)
+        case Silenced(silences):
+            silence(draft, silences)
+        case Acknowledged(episode):
+            acknowledge(draft, episode)
+        case ClockJumped() | Tick():
+            pass
 
 
-def _advance(
-    episodes: dict[Subject, Episode],
-    subject: Subject,
-    episode: Episode,
-    *,
-    now: float,
-    rules: Rules,
-    messages: list[Message],
-) -> None:
-    if episode.phase == "pending" and now - episode.began >= rules.open_after:
-        episodes[subject] = replace(episode, phase="open", opened=now)
-        messages.append(Message("opened", episodes[subject], now))
-    if episode.phase == "closing" and now - (episode.good_since or now) >= rules.close_after:
-        del episodes[subject]
-        messages.append(Message("recovered", episode, now))
+def _advance(draft: Draft) -> None:
+    """Do what time has made due."""
+    open_due(draft)
+    catch_up(draft)
+    remind(draft)
+    forget_recoveries(draft)
+    draft.due = next_due(draft)

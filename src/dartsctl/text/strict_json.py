@@ -20,6 +20,7 @@ from dartsctl.text.numbers import LARGEST_INTEGER
 MAX_VALUES = 1_000_000
 """Values of one document, counted by brackets and commas. Each becomes an object of up to 200 B."""
 _LONGEST_NAME = 60
+_LARGEST_FLOAT = 1e300
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]+")
 _TYPE_NAMES = {str: "text", float: "a fraction", list: "a list", dict: "a mapping"}
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -169,6 +170,16 @@ class Cursor:
         if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
             raise self._wrong_type(f"a number from {minimum} to {maximum}")
         return value
+
+    def number(self, default: float | None = None) -> float:
+        """Return a finite number."""
+        value = self.value
+        if value is None and default is not None:
+            return default
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not -_LARGEST_FLOAT < value < _LARGEST_FLOAT:
+            raise self._wrong_type("a number")
+        return float(value)
 
     def names(self) -> tuple[str, ...]:
         """Return the keys of a mapping, or the texts of a list: Compose has written both."""

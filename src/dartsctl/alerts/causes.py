@@ -1,0 +1,42 @@
+"""How the causes of problems relate: which says more about a container that has just ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dartsctl.alerts.problem import Problem
+    from dartsctl.alerts.state import Episode
+
+CRASH_LOOP = "crash-loop"
+OF_AN_EXIT = frozenset(("app-exited", "proxy-down"))
+"""Causes that say that a container has ended, and not why."""
+OF_A_START = frozenset(
+    ("unhealthy", "no-answer", "closes-early", "no-live-upstreams", "invalid-answer", "unknown")
+)
+"""What a look sees of a container that is starting again: no reason why it ended."""
+NOT_BY_A_STOP = frozenset(("never-started", CRASH_LOOP))
+"""Causes that a service does not have after a stop on purpose."""
+_START = 60.0
+"""Seconds after an exit in which a container may still be starting."""
+_LOOP = 120.0
+"""Seconds: three exits within them are a crash loop."""
+
+
+def is_loop(exits: tuple[float, ...], within: float) -> bool:
+    """Whether these exits are a crash loop: two within `within` seconds, or three in a while."""
+    if len(exits) > 1 and exits[-1] - exits[-2] <= within:
+        return True
+    return len(exits) > 2 and exits[-1] - exits[-3] <= _LOOP
+
+
+def says_more(problem: Problem, known: Episode, now: float) -> bool:
+    """Whether a look's problem explains more than what is known of an exit."""
+    if not known.exits:
+        return True
+    since_exit = now - known.exits[-1]
+    if problem.cause in OF_A_START:
+        return since_exit >= _START
+    if known.problem.cause == CRASH_LOOP and problem.cause in OF_AN_EXIT:
+        return since_exit >= _LOOP
+    return True

@@ -1,0 +1,115 @@
+"""A state while one step changes it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from dartsctl.alerts.inhibition import roots_of
+from dartsctl.alerts.state import Message
+
+if TYPE_CHECKING:
+    from dartsctl.alerts.observations import Occasion, Silence
+    from dartsctl.alerts.problem import Problem, Subject
+    from dartsctl.alerts.rules import Rules
+    from dartsctl.alerts.state import Episode, Recovery, State
+
+MOST_EPISODES = 500
+"""More than a stack can have. Further problems are seen again when there is room."""
+MOST_RECENT = 200
+
+
+@dataclass(slots=True)
+class Draft:
+    """What a step changes: the rest of the state stays in `state`. `now` is Unix time."""
+
+    state: State
+    now: float
+    rules: Rules
+    episodes: dict[Subject, Episode]
+    recent: dict[Subject, Recovery]
+    due: float
+    """When something happens by itself. Whoever changes an episode calls `hurry`."""
+    messages: list[Message] = field(default_factory=list)
+
+    def hurry(self, when: float) -> None:
+        """Look at all episodes again at `when`."""
+        self.due = min(self.due, when)
+
+    def put(self, episode: Episode) -> None:
+        """Keep an episode in place of the one of its subject."""
+        self.episodes[episode.subject] = episode
+
+    def new_id(self, subject: Subject) -> str:
+        """Return an id that no episode of this state has had."""
+        stamp = max(int(self.now), self.state.stamp + 1)
+        self.state = replace(self.state, stamp=stamp)
+        return f"{subject}@{stamp}"
+
+    def silence_of(self, subject: Subject) -> Silence | None:
+        """Return the silence that holds for a subject the longest."""
+        latest: Silence | None = None
+        for silence in self.state.silences:
+            if silence.until <= self.now or silence.subject not in (None, subject):
+                continue
+            if latest is None or silence.until > latest.until:
+                latest = silence
+        return latest
+
+    def follows(self, subject: Subject) -> bool:
+        """Whether the trouble of a subject follows from that of another one."""
+        return subject in roots_of(self.episodes.values())
+
+    def emit(
+        self, occasion: Occasion, episode: Episode, *, note: str = "", muted: str = ""
+    ) -> Episode:
+        """Add a message; return the episode, which knows whether the channels got its opening."""
+        if not muted:
+            muted = self._why_muted(occasion, episode)
+        if occasion == "opened" and not muted:
+            episode = replace(episode, sent=self.now)
+        message = Message(
+            occasion,
+            episode,
+            self.now,
+            second_channel=episode.escalated,
+            muted=muted,
+            note=note,
+        )
+        self.messages.append(message)
+        return episode
+
+    def _why_muted(self, occasion: Occasion, episode: Episode) -> str:
+        if occasion != "opened" and episode.sent is None:
+            return "its opening was silenced"
+        silence = self.silence_of(episode.subject)
+        if silence is not None:
+            until = time.strftime("%Y-%m-%d %H:%M", time.localtime(silence.until))
+            return f"silenced until {until}"
+        return ""
+
+    def forget_oldest(self) -> None:
+        """Keep the memory of recoveries bounded; those that the channels await go last."""
+        while len(self.recent) > MOST_RECENT:
+            oldest = min(self.recent.values(), key=lambda recovery: (recovery.owed, recovery.when))
+            del self.recent[oldest.episode.subject]
+
+
+def draft_of(state: State, now: float, rules: Rules) -> Draft:
+    """Return a draft that can be changed without changing `state`."""
+    return Draft(
+        state,
+        now,
+        rules,
+        episodes=dict(state.episodes),
+        recent=dict(state.recent),
+        due=state.due,
+    )
+
+
+def with_affected(episode: Episode, problem: Problem) -> Episode:
+    """Return the episode with what follows from its problem according to the latest look."""
+    if episode.problem.affected == problem.affected:
+        return episode
+    return replace(episode, problem=replace(episode.problem, affected=problem.affected))

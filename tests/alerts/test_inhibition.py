@@ -1,0 +1,138 @@
+"""A root cause mutes what follows from it."""
+
+from __future__ import annotations
+
+from dartsctl.alerts.inhibition import roots_of
+from dartsctl.alerts.problem import Problem, Subject
+from dartsctl.alerts.rules import Rules
+from dartsctl.alerts.state import Episode
+from fakes.alerting import Alerting, a_problem, service
+
+DATABASE = a_problem("db", "app-exited", affected=("app", "api", "worker"))
+
+
+def test_a_dead_database_with_three_dependents_is_one_alert() -> None:
+    watch = Alerting()
+    watch.exit("db")
+    for name in ("app", "api", "worker"):
+        watch.exit(name)
+    watch.look(DATABASE, after=1)
+    watch.keep_looking(DATABASE, seconds=120)
+    watch.keep_looking(seconds=60)
+    assert watch.events() == ["opened db: app-exited", "recovered db: app-exited"]
+
+
+def test_what_only_another_source_sees_of_a_dependent_is_muted_too() -> None:
+    watch = Alerting()
+    port = Problem(
+        Subject("port", "5000/tcp"),
+        "port-squatter",
+        "a stranger has port 5000",
+        affected=(service("app"),),
+    )
+    for _ in range(20):
+        watch.look(port, covers=frozenset(("port",)), after=5)
+        watch.look(a_problem(cause="port-squatter"), covers=frozenset(("service",)))
+    assert watch.events() == ["opened 5000/tcp: port-squatter"]
+
+
+def test_a_root_that_is_known_later_takes_over_the_alert_of_its_dependent() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem("app"), seconds=30)
+    watch.keep_looking(DATABASE, seconds=60)
+    watch.keep_looking(seconds=60)
+    assert watch.events() == [
+        "opened app: unhealthy",
+        "updated db: app-exited",
+        "recovered db: app-exited",
+    ]
+    assert len({message.episode.id for message in watch.messages}) == 1
+    assert watch.messages[1].note == "it is the root cause of service:app"
+
+
+def test_of_two_open_dependents_the_older_one_becomes_the_root_and_both_end() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem("app"), seconds=30)
+    watch.keep_looking(a_problem("app"), a_problem("api"), seconds=30)
+    watch.keep_looking(DATABASE, seconds=60)
+    watch.keep_looking(seconds=60)
+    opened = [m.episode.id for m in watch.messages if m.occasion == "opened"]
+    recovered = [m.episode.id for m in watch.messages if m.occasion == "recovered"]
+    assert sorted(opened) == sorted(recovered)
+    assert len(opened) == 2
+
+
+def test_a_dependent_that_stays_bad_after_its_root_becomes_an_alert_of_its_own() -> None:
+    watch = Alerting()
+    watch.keep_looking(DATABASE, seconds=60)
+    watch.keep_looking(a_problem("app"), seconds=60)
+    assert watch.events() == [
+        "opened db: app-exited",
+        "recovered db: app-exited",
+        "opened app: unhealthy",
+    ]
+
+
+def test_after_a_take_over_the_dependent_that_stays_bad_has_another_id() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem("app"), seconds=30)
+    watch.keep_looking(DATABASE, seconds=60)
+    watch.keep_looking(a_problem("app"), seconds=60)
+    opened = [m.episode.id for m in watch.messages if m.occasion == "opened"]
+    assert len(set(opened)) == 2
+
+
+def test_a_dependent_of_two_roots_waits_for_both() -> None:
+    watch = Alerting()
+    cache = a_problem("cache", "app-exited", affected=("app",))
+    watch.keep_looking(DATABASE, cache, seconds=60)
+    watch.exit("app")
+    watch.keep_looking(cache, seconds=60)
+    assert watch.loud() == [
+        "opened db: app-exited",
+        "opened cache: app-exited",
+        "recovered db: app-exited",
+    ]
+
+
+def test_an_exit_whose_suspected_root_comes_to_nothing_is_an_alert() -> None:
+    watch = Alerting()
+    watch.look(a_problem("db", "unhealthy", affected=("app",)))
+    watch.exit("app")
+    watch.wait(6)
+    assert watch.events() == []
+    watch.look()
+    assert watch.events() == ["opened app: app-exited"]
+
+
+def test_a_dependent_that_is_open_has_no_reminders_while_its_root_is() -> None:
+    watch = Alerting(Rules(remind=300))
+    watch.keep_looking(a_problem("app"), a_problem("db"), seconds=30)
+    watch.keep_looking(a_problem("db", affected=("app",)), seconds=400)
+    assert "reminder app: unhealthy" not in watch.loud()
+    assert "reminder db: unhealthy" in watch.loud()
+
+
+def test_what_follows_follows_over_several_steps() -> None:
+    roots = roots_of(
+        [
+            Episode("1", a_problem("db", affected=("app",)), 1.0),
+            Episode("2", a_problem("app", affected=("nginx",)), 0.0),
+        ]
+    )
+    assert roots == {service("app"): service("db"), service("nginx"): service("db")}
+
+
+def test_in_a_circle_the_earliest_speaks() -> None:
+    roots = roots_of(
+        [
+            Episode("1", a_problem("a", affected=("b",)), 3.0),
+            Episode("2", a_problem("b", affected=("c",)), 1.0),
+            Episode("3", a_problem("c", affected=("a",)), 2.0),
+        ]
+    )
+    assert roots == {service("a"): service("b"), service("c"): service("b")}
+
+
+def test_nothing_follows_from_itself() -> None:
+    assert roots_of([Episode("1", a_problem("a", affected=("a",)), 1.0)]) == {}

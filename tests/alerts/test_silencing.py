@@ -1,0 +1,81 @@
+"""Silences hold for every path, and lose nothing."""
+
+from __future__ import annotations
+
+from dartsctl.alerts.observations import Silence
+from dartsctl.alerts.problem import Subject
+from dartsctl.alerts.rules import Rules
+from fakes.alerting import Alerting, a_problem, service
+
+
+def test_an_alert_that_opened_while_silenced_is_sent_when_the_silence_ends() -> None:
+    watch = Alerting()
+    watch.silence(Silence(service("app"), watch.now + 600))
+    watch.keep_looking(a_problem(), seconds=590)
+    assert watch.events() == ["(opened app: unhealthy)"]
+    watch.keep_looking(a_problem(), seconds=20)
+    assert watch.loud() == ["opened app: unhealthy"]
+    assert watch.messages[0].episode.id == watch.messages[1].episode.id
+
+
+def test_it_is_sent_at_once_when_the_silence_is_lifted() -> None:
+    watch = Alerting()
+    watch.silence(Silence(None, watch.now + 600))
+    watch.keep_looking(a_problem(), seconds=60)
+    watch.silence()
+    assert watch.loud() == ["opened app: unhealthy"]
+
+
+def test_a_recovery_is_not_sent_if_its_opening_never_was() -> None:
+    watch = Alerting()
+    watch.silence(Silence(service("app"), watch.now + 60))
+    watch.keep_looking(a_problem(), seconds=30)
+    watch.keep_looking(seconds=120)
+    assert watch.loud() == []
+    assert watch.events() == ["(opened app: unhealthy)", "(recovered app: unhealthy)"]
+
+
+def test_a_recovery_during_a_silence_is_sent_after_it() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem(), seconds=30)
+    watch.silence(Silence(service("app"), watch.now + 3600))
+    watch.keep_looking(seconds=60)
+    assert watch.loud() == ["opened app: unhealthy"]
+    watch.restart()
+    watch.keep_looking(seconds=3600)
+    assert watch.loud()[1:] == ["recovered app: unhealthy"]
+
+
+def test_a_silence_of_one_subject_is_none_of_another() -> None:
+    watch = Alerting(Rules(open_after=0))
+    watch.silence(Silence(Subject("port", "5000/tcp"), watch.now + 600))
+    watch.look(a_problem(), a_problem(Subject("port", "5000/tcp"), "port-squatter"))
+    assert watch.loud() == ["opened app: unhealthy"]
+
+
+def test_a_silence_of_everything_holds_for_every_kind_of_message() -> None:
+    watch = Alerting(Rules(remind=60, escalate_after=60))
+    watch.keep_looking(a_problem(), seconds=30)
+    watch.silence(Silence(None, watch.now + 6000, reason="night"))
+    watch.keep_looking(a_problem(cause="no-ports"), a_problem("db"), seconds=600)
+    watch.exit("api")
+    watch.keep_looking(seconds=60)
+    assert watch.loud() == ["opened app: unhealthy"]
+
+
+def test_a_message_that_waits_for_a_summary_is_silenced_too() -> None:
+    watch = Alerting(Rules(open_after=0))
+    watch.look(*(a_problem(f"s{number}") for number in range(9)))
+    watch.look(*(a_problem(f"t{number}") for number in range(3)), covers=frozenset())
+    watch.silence(Silence(None, watch.now + 300))
+    watch.wait(200)
+    assert watch.loud() == ["summary of 9"]
+    watch.wait(200)
+    assert {"opened t0: unhealthy"} <= set(watch.loud()) or "summary of 3" in watch.loud()
+
+
+def test_a_muted_message_says_until_when() -> None:
+    watch = Alerting()
+    watch.silence(Silence(service("app"), watch.now + 600))
+    watch.keep_looking(a_problem(), seconds=60)
+    assert watch.messages[0].muted.startswith("silenced until 20")
