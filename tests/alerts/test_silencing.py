@@ -53,6 +53,13 @@ def test_a_silence_of_one_subject_is_none_of_another() -> None:
     assert watch.loud() == ["opened app: unhealthy"]
 
 
+def test_a_silence_of_a_kind_is_one_of_all_its_subjects() -> None:
+    watch = Alerting(Rules(open_after=0))
+    watch.silence(Silence(Subject("certificate"), watch.now + 600))
+    watch.look(a_problem(), a_problem(Subject("certificate", "nginx"), "certificate"))
+    assert watch.loud() == ["opened app: unhealthy"]
+
+
 def test_a_silence_of_everything_holds_for_every_kind_of_message() -> None:
     watch = Alerting(Rules(remind=60, escalate_after=60))
     watch.keep_looking(a_problem(), seconds=30)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dartsctl.alerts.observations import Acknowledged, ClockJumped
-from dartsctl.alerts.problem import Problem, Subject
+from dartsctl.alerts.problem import Kind, Problem, Subject
 from dartsctl.alerts.rules import Rules
 from fakes.alerting import Alerting, a_problem
 
-PORTS = frozenset(("port",))
-SERVICES = frozenset(("service",))
+PORTS: frozenset[Kind] = frozenset(("port",))
+SERVICES: frozenset[Kind] = frozenset(("service",))
 
 
 def test_what_looks_see_is_an_alert_only_after_a_while() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -40,11 +41,14 @@ def _text(text: str) -> str:
 
 
 def _details(problem: Problem) -> dict[str, object]:
-    """Return the details that are plain values or short lists of them."""
+    """Return the details: plain values, and short lists and mappings of them."""
     details: dict[str, object] = {}
     for key, value in list(problem.data.items())[:_MOST_DETAILS]:
         if isinstance(value, list | tuple):
             details[_text(key)] = [_plain(item) for item in value[:_MOST_DETAILS]]
+        elif isinstance(value, Mapping):
+            items = list(value.items())[:_MOST_DETAILS]
+            details[_text(key)] = {_text(str(name)): _plain(item) for name, item in items}
         else:
             details[_text(key)] = _plain(value)
     return details

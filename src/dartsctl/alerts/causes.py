@@ -12,7 +12,15 @@ CRASH_LOOP = "crash-loop"
 OF_AN_EXIT = frozenset(("app-exited", "proxy-down"))
 """Causes that say that a container has ended, and not why."""
 OF_A_START = frozenset(
-    ("unhealthy", "no-answer", "closes-early", "no-live-upstreams", "invalid-answer", "unknown")
+    (
+        "unhealthy",
+        "no-answer",
+        "closes-early",
+        "no-live-upstreams",
+        "invalid-answer",
+        "upstream-errors",
+        "unknown",
+    )
 )
 """What a look sees of a container that is starting again: no reason why it ended."""
 NOT_BY_A_STOP = frozenset(("never-started", CRASH_LOOP))

@@ -51,7 +51,7 @@ class Draft:
         """Return the silence that holds for a subject the longest."""
         latest: Silence | None = None
         for silence in self.state.silences:
-            if silence.until <= self.now or silence.subject not in (None, subject):
+            if silence.until <= self.now or not _concerns(silence, subject):
                 continue
             if latest is None or silence.until > latest.until:
                 latest = silence
@@ -94,6 +94,14 @@ class Draft:
         while len(self.recent) > MOST_RECENT:
             oldest = min(self.recent.values(), key=lambda recovery: (recovery.owed, recovery.when))
             del self.recent[oldest.episode.subject]
+
+
+def _concerns(silence: Silence, subject: Subject) -> bool:
+    """Whether a silence is about a subject, its kind, or everything."""
+    silenced = silence.subject
+    if silenced is None or silenced == subject:
+        return True
+    return not silenced.name and silenced.kind == subject.kind
 
 
 def draft_of(state: State, now: float, rules: Rules) -> Draft:

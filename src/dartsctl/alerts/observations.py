@@ -68,7 +68,7 @@ class Silence:
     """No message about a subject until a time."""
 
     subject: Subject | None
-    """None: everything."""
+    """None: everything. Without a name: all of its kind."""
     until: float
     """Unix time."""
     reason: str = ""
