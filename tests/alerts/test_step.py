@@ -9,8 +9,8 @@ from dartsctl.alerts.problem import Kind, Problem, Subject
 from dartsctl.alerts.rules import Rules
 from fakes.alerting import Alerting, a_problem
 
-PORTS: frozenset[Kind] = frozenset(("port",))
-SERVICES: frozenset[Kind] = frozenset(("service",))
+ONLY_PORTS: frozenset[Kind] = frozenset(("port",))
+ONLY_SERVICES: frozenset[Kind] = frozenset(("service",))
 
 
 def test_what_looks_see_is_an_alert_only_after_a_while() -> None:
@@ -87,10 +87,10 @@ def test_a_look_says_nothing_of_kinds_that_it_does_not_cover() -> None:
     port = a_problem(Subject("port", "5000/tcp"), "port-squatter")
     watch.keep_looking(port, seconds=30)
     for _ in range(10):
-        watch.look(covers=SERVICES, after=10)
+        watch.look(covers=ONLY_SERVICES, after=10)
     assert watch.events() == ["opened 5000/tcp: port-squatter"]
-    watch.look(covers=PORTS)
-    watch.look(covers=PORTS, after=20)
+    watch.look(covers=ONLY_PORTS)
+    watch.look(covers=ONLY_PORTS, after=20)
     assert watch.events()[1:] == ["recovered 5000/tcp: port-squatter"]
 
 
