@@ -27,6 +27,8 @@ from dartsctl.text.phrases import shell_command
 
 OUTPUT_LIMIT = 16 << 20
 """Bytes of stdout that `Running` accepts."""
+STDIN_LIMIT = 60 << 10
+"""Bytes that a process can be given: a pipe has room for them before it reads."""
 STREAM_LINE_LIMIT = 16 << 10
 """Bytes of a line of a `Stream` that are shown."""
 PATIENCE = (10.0, 5.0)
@@ -80,9 +82,11 @@ def _not_installed(program: str) -> CommandNotFound:
 class Running:
     """A process whose output is read later, so that other work can be done meanwhile."""
 
-    def __init__(self, argv: Sequence[str], environment: Mapping[str, str] | None) -> None:
+    def __init__(
+        self, argv: Sequence[str], environment: Mapping[str, str] | None, stdin: bytes = b""
+    ) -> None:
         self.argv = tuple(argv)
-        self._process = _start(self.argv, environment, stderr=subprocess.PIPE)
+        self._process = _start(self.argv, environment, stderr=subprocess.PIPE, stdin=stdin)
 
     def result(self, *, deadline: float) -> Completed:
         """Wait up to `deadline` seconds for the end of the process, and return its output.
@@ -121,19 +125,28 @@ class Running:
         return f"`{' '.join(self.argv[:3])}`"
 
 
-def start(argv: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Running:
-    """Start `argv` and return at once. Raises CommandNotFound."""
-    return Running(argv, environment)
+def start(
+    argv: Sequence[str], *, environment: Mapping[str, str] | None = None, stdin: bytes = b""
+) -> Running:
+    """Start `argv` and return at once. Raises CommandNotFound.
+
+    `stdin`: what the process reads, at most STDIN_LIMIT bytes; no argument shows it.
+    """
+    return Running(argv, environment, stdin)
 
 
 def run(
-    argv: Sequence[str], *, deadline: float, environment: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    *,
+    deadline: float,
+    environment: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
 ) -> Completed:
     """Run `argv` for up to `deadline` seconds; return its output and exit code.
 
     Raises CommandNotFound, TimedOut, OutputTooLarge.
     """
-    return start(argv, environment=environment).result(deadline=deadline)
+    return start(argv, environment=environment, stdin=stdin).result(deadline=deadline)
 
 
 class Stream:
@@ -310,11 +323,12 @@ def _start(
     *,
     stderr: int,
     inherited: Sequence[int] = (),
+    stdin: bytes = b"",
 ) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             argv,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
             env=None if environment is None else dict(environment),
@@ -327,6 +341,10 @@ def _start(
         raise CommandNotFound(
             f"cannot start {argv[0]}: an argument or a variable contains a NUL character"
         ) from None
+    if process.stdin:
+        with suppress(BrokenPipeError), process.stdin:  # it may have ended already
+            process.stdin.write(stdin[:STDIN_LIMIT])
+    return process
 
 
 def _output(process: subprocess.Popen[bytes]) -> Iterator[tuple[IO[bytes] | None, bytes]]:

@@ -60,7 +60,18 @@ class Note:
     """Details for programs."""
 
 
-Signal = Observed | Noticed | LookWanted | Seen | Note
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A channel has taken a message, or has not."""
+
+    channel: str
+    message: str
+    """Its id."""
+    problem: str = ""
+    """Why it was not delivered; empty: it was."""
+
+
+Signal = Observed | Noticed | LookWanted | Seen | Note | Sent
 Emit = Callable[[Signal], None]
 """Puts a signal on the queue. Never blocks; a flood is summarised."""
 

@@ -1,0 +1,1 @@
+"""Notification channels: Apprise, in a process of its own for each message."""

@@ -1,0 +1,154 @@
+"""Messages to the channels: queued in the outbox, sent by a thread for each, reported to the loop.
+
+The outbox belongs to the loop. A thread only sends what it is given and reports how that went, so
+a receiver that hangs delays nothing but its own channel.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from dartsctl.alerts import outbox as box
+from dartsctl.alerts.outbox import Outbox, Waiting
+from dartsctl.workflows.watch.signals import Sent
+
+if TYPE_CHECKING:
+    from dartsctl.alerts.notice import Notice, NoticeWriter
+    from dartsctl.alerts.state import Message
+    from dartsctl.workflows.watch.signals import Emit
+
+Role = Literal["notify", "escalate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A place that messages are sent to."""
+
+    id: str
+    """Kept in the state file: role, label, and a number where several have the same."""
+    label: str
+    """Scheme and host: what is shown."""
+    role: Role
+    url: str = field(repr=False)
+
+
+class Send(Protocol):
+    """Sends a text to a URL within a deadline. Never raises."""
+
+    def __call__(self, url: str, text: Notice) -> str:
+        """Return why it was not delivered, or nothing."""
+
+
+class Delivery:
+    """The outbox and the threads that send. Every method is called by the loop."""
+
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        outbox: Outbox,
+        *,
+        writer: NoticeWriter,
+        send: Send,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._writer = writer
+        self._send = send
+        self._chance = chance
+        self._busy: dict[str, str] = {}
+        """Channel -> the id of the message that is being sent to it."""
+        self._channels: dict[str, Channel] = {}
+        self.outbox = outbox
+        self.dropped = self.use(channels)
+        """Messages of channels that the settings no longer have."""
+
+    def use(self, channels: Sequence[Channel]) -> tuple[Waiting, ...]:
+        """Use these channels from now on; return the messages that waited for others."""
+        self._channels = {channel.id: channel for channel in channels}
+        self.outbox, dropped = box.only_for(self.outbox, self._channels)
+        return dropped
+
+    def queue(self, message: Message) -> None:
+        """Put a message into the outbox for each channel that should get it."""
+        if message.muted:
+            return
+        episode = message.episode
+        busy = set(self._busy.values())
+        for channel in self._channels.values():
+            if channel.role == "escalate" and not (message.second_channel or episode.escalated):
+                continue
+            occasion = message.occasion
+            waits = box.opening_waits(self.outbox, channel.id, episode.id, busy=busy)
+            if waits and occasion in ("updated", "reminder"):
+                occasion = "opened"
+            notice = self._writer.write(message, occasion=occasion)
+            entry = Waiting(
+                channel=channel.id,
+                episode=episode.id,
+                occasion=message.occasion,
+                notice=notice,
+                queued=message.when,
+                due=message.when,
+            )
+            self.outbox = box.queue(self.outbox, entry, busy=busy)
+
+    def start_due(self, now: float, emit: Emit) -> None:
+        """Start to send what is due, one message for each channel at a time. Never blocks.
+
+        Called after the outbox was saved.
+        """
+        for channel in self._channels.values():
+            if channel.id in self._busy:
+                continue
+            entry = box.due(self.outbox, channel.id, now)
+            if entry is None:
+                continue
+            self._busy[channel.id] = entry.id
+            threading.Thread(
+                target=self._deliver,
+                args=(channel, entry, emit),
+                name=f"send {channel.id}",
+                daemon=True,
+            ).start()
+
+    def sent(self, report: Sent, now: float) -> None:
+        """Take a thread's report."""
+        self._busy.pop(report.channel, None)
+        if report.problem:
+            self.outbox = box.failed(
+                self.outbox,
+                report.channel,
+                report.message,
+                now=now,
+                problem=report.problem,
+                chance=self._chance(),
+            )
+        else:
+            self.outbox = box.delivered(self.outbox, report.channel, report.message)
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a message is on its way."""
+        return bool(self._busy)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the screen says about channels that cannot be reached."""
+        notes: list[str] = []
+        for channel in self._channels.values():
+            waiting = self.outbox.of(channel.id)
+            if waiting and waiting[0].tries:
+                count = f"{len(waiting)} messages wait"
+                if len(waiting) == 1:
+                    count = "1 message waits"
+                notes.append(f"channel {channel.label}: {count}: it {waiting[0].problem}")
+        return tuple(notes)
+
+    def _deliver(self, channel: Channel, entry: Waiting, emit: Emit) -> None:
+        try:
+            problem = self._send(channel.url, entry.notice)
+        except Exception as error:  # a bug must not stop the channel; the text may be a secret
+            problem = f"cannot be used: {type(error).__name__}"
+        emit(Sent(channel.id, entry.id, problem))
