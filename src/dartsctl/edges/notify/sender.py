@@ -91,7 +91,7 @@ def _asset() -> AppriseAsset:
 
 def _check(url: str, asset: AppriseAsset) -> dict[str, Any]:
     """Return what is wrong with a URL, and its host where no template puts a secret there."""
-    channel = _channel(url, asset)
+    channel: Any = _channel(url, asset)
     scheme = url.partition("://")[0].lower()
     if channel is None:
         return _mistake(scheme)

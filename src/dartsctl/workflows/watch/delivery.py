@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dartsctl.alerts.state import Message
     from dartsctl.workflows.watch.signals import Emit
 
+_random = random.SystemRandom()
 Role = Literal["notify", "escalate"]
 
 
@@ -53,7 +54,7 @@ class Delivery:
         *,
         writer: NoticeWriter,
         send: Send,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = _random.random,
     ) -> None:
         self._writer = writer
         self._send = send
