@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,13 @@ from repository import MODULES, REPOSITORY, SOURCE, anchors, module_name, tracke
 pytestmark = pytest.mark.once
 
 OWNERS: dict[str, set[str]] = {
+    "apprise": {"edges/notify/sender.py"},
     "dotenv": {"edges/project/env_files.py"},
     "prompt_toolkit": {"edges/screen/prompts.py"},
     "psutil": {"edges/host/processes.py", "edges/host/sockets.py"},
     "python_on_whales": {"edges/engine/remote_query.py"},
     "questionary": {"edges/screen/prompts.py"},
+    "requests": {"edges/notify/sender.py"},
     "rich": {"edges/screen/output.py"},
     "shellingham": {"cli/completion_setup.py"},
     "subprocess": {"spawn.py", "edges/supervisor/client.py"},
@@ -124,7 +127,8 @@ def test_the_package_declares_what_it_imports_and_nothing_else() -> None:
     used -= sys.stdlib_module_names | own
     assert used == {*OWNERS, "typer"} - sys.stdlib_module_names
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    names = {re.split(r"[<>=!~ \[]", text)[0] for text in project["dependencies"]}
+    declared = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    names = {re.split(r"[<>=!~ \[]", text)[0] for text in declared}
     modules = {name.replace("-", "_").replace("python_dotenv", "dotenv") for name in names}
     assert modules == used
 

@@ -28,6 +28,7 @@ from own_ports import free_ports
 pytestmark = pytest.mark.once
 
 HEAVY = {
+    "apprise",
     "asyncio",
     "dotenv",
     "http.client",
@@ -36,6 +37,7 @@ HEAVY = {
     "pydantic",
     "python_on_whales",
     "questionary",
+    "requests",
     "rich",
     "typer",
 }

@@ -105,7 +105,7 @@ def send_test(*, common: Common, context: typer.Context, env: Env = None) -> int
     dartsctl watch test
     dartsctl watch test --env staging
     """
-    from dartsctl.commands.watch_test import test as run_test
+    from dartsctl.commands.watch_test import send_test as run_test
 
     return run_test(_request(common, _named(context, env), WatchOptions()), deps=deps_of(common))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dartsctl.errors import ExitCode
 from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
 from dartsctl.workflows.watch import loop
+from dartsctl.workflows.watch.channels import delivery_of, heartbeat_of
 from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.look import look
 from dartsctl.workflows.watch.outputs import outputs_of
@@ -24,17 +25,32 @@ def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
     stop = threading.Event()
     known = Known()
     outputs = outputs_of(request, known, deps=deps)
-    watcher = loop.Watcher(outputs, rules=rules_of(request.settings), clock=deps.now, known=known)
+    heartbeat = heartbeat_of(request.settings, request.environment, deps=deps)
+    watcher = loop.Watcher(
+        outputs,
+        rules=rules_of(request.settings),
+        clock=deps.now,
+        known=known,
+        delivery=delivery_of(request.settings, request.environment, deps=deps),
+        heartbeat=heartbeat,
+    )
+    sources = list(sources_of(request, known, deps=deps))
+    if heartbeat:
+        sources.append(heartbeat)
     try:
         with signal_handlers(STOP_SIGNALS, lambda *_: stop.set()):
             loop.run(
                 watcher,
-                sources_of(request, known, deps=deps),
+                sources,
                 lambda: look(request.examine, known, deps=deps),
                 clock=deps.now,
                 stop=stop,
                 interval=request.settings.interval,
             )
+    except Exception:
+        if heartbeat:
+            heartbeat.fail()
+        raise
     finally:
         for output in outputs:
             output.close()

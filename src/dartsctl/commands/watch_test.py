@@ -2,22 +2,86 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from dartsctl.errors import Advice, UsageError
+from dartsctl.edges.notify import channels as apprise_channels
+from dartsctl.errors import Advice, ExitCode, UsageError
+from dartsctl.workflows.watch.channels import channels_of, writer_of
 
 if TYPE_CHECKING:
-    from dartsctl.errors import ExitCode
+    from dartsctl.alerts.notice import Notice
     from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.watch.delivery import Channel, Send
     from dartsctl.workflows.watch.request import WatchRequest
 
+_AT_ONCE = 8
+"""Channels that are sent to at the same time."""
 
-def test(request: WatchRequest, *, deps: Deps) -> ExitCode:
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    channel: Channel
+    problem: str
+    seconds: float
+
+    @property
+    def line(self) -> str:
+        outcome = f"delivered in {self.seconds:.1f} s"
+        if self.problem:
+            outcome = f"FAILED: it {self.problem}"
+        return f"{self.channel.role:8}  {self.channel.label}  {outcome}"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return {
+            "role": self.channel.role,
+            "channel": self.channel.label,
+            "delivered": not self.problem,
+            "problem": self.problem or None,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def send_test(request: WatchRequest, *, deps: Deps, send: Send = apprise_channels.send) -> ExitCode:
     """Send it, and say which channel failed. Raises UsageError without channels."""
-    del request, deps
-    raise UsageError(
-        "no channels to test",
-        hint=Advice(
-            "write notify = [...] into [watch] of the settings, or set DARTSCTL_WATCH_NOTIFY"
-        ),
-    )
+    channels = channels_of(request.settings, request.environment, deps=deps)
+    if not channels:
+        raise UsageError(
+            "no channels to test",
+            hint=Advice(
+                "write notify = [...] into [watch] of the settings, or set DARTSCTL_WATCH_NOTIFY"
+            ),
+        )
+    identifier = hashlib.sha256(f"test {deps.now()}".encode()).hexdigest()[:12]
+    notice = writer_of(request.environment, deps=deps).test(identifier)
+    results = _send_all(channels, notice, deps=deps, send=send)
+    failed = [result for result in results if result.problem]
+    code = ExitCode.OK
+    lines = [result.line for result in results]
+    if failed:
+        code = ExitCode.FAILED
+        lines.append(f"{len(failed)} of {len(results)} channels failed")
+    document = {
+        "ok": not failed,
+        "exit_code": int(code),
+        "message": identifier,
+        "channels": [result.document for result in results],
+    }
+    deps.screen.result(document, lines)
+    return code
+
+
+def _send_all(
+    channels: Sequence[Channel], notice: Notice, *, deps: Deps, send: Send
+) -> list[_Result]:
+    def send_to(channel: Channel) -> _Result:
+        began = deps.monotonic()
+        problem = send(channel.url, notice)
+        return _Result(channel, problem, deps.monotonic() - began)
+
+    with ThreadPoolExecutor(min(_AT_ONCE, len(channels))) as pool:
+        return list(pool.map(send_to, channels))

@@ -59,6 +59,8 @@ def ping(url: str, signal: Ping, *, deadline: float = PING_DEADLINE) -> str:
     except (OSError, ValueError) as error:
         return _reason(error, deadline)
     status = http_status(head)
+    if not head:
+        return "closes the connection without an answer"
     if status is None:
         return "answers something that is not HTTP"
     if status // 100 != 2:

@@ -14,7 +14,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -134,14 +134,20 @@ def _send(request: dict[str, Any], asset: AppriseAsset, log: _Log) -> str:
     channel = _channel(request["url"], asset)
     if channel is None:
         return "is an invalid URL"
-    title, body = request["title"], request["body"]
-    if channel.body_maxlen < max(_SHORT_CHANNEL, len(title) + len(body)):
-        title, body = "", request["short"]
+    title, body = text_for(channel.body_maxlen, request)
     _limit_answers()
     log.lines.clear()
     if _notify(channel, title, body, request["kind"]):
         return ""
     return log.reason()
+
+
+def text_for(limit: int, request: Mapping[str, str]) -> tuple[str, str]:
+    """Return title and body for a channel whose messages have at most `limit` characters."""
+    title, body = request["title"], request["body"]
+    if limit < max(_SHORT_CHANNEL, len(title) + len(body)):
+        return "", request["short"]
+    return title, body
 
 
 def _notify(channel: NotifyBase, title: str, body: str, kind: str) -> bool:

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.notice import NoticeWriter
+from dartsctl.alerts.outbox import Outbox
 from dartsctl.config.environment import default_env_files
 from dartsctl.config.secret_url import SecretUrl, resolve, secret_parts
 from dartsctl.config.secrets import judge_mode
-from dartsctl.edges.http.ping import check_ping_url
-from dartsctl.edges.notify.channels import check_urls
+from dartsctl.edges.http.ping import check_ping_url, ping
+from dartsctl.edges.notify import channels as notify
 from dartsctl.edges.project.env_files import read
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.system import bounded_file
-from dartsctl.workflows.watch.delivery import Channel
+from dartsctl.workflows.watch.delivery import Channel, Delivery
+from dartsctl.workflows.watch.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
@@ -42,7 +44,7 @@ def channels_of(
             urls.append(_resolve(text, source, environment, deps=deps))
             roles.append(role)
     texts = [url.text for url in urls]
-    checked = check_urls(texts, sources=[url.source for url in urls])
+    checked = notify.check_urls(texts, sources=[url.source for url in urls])
     channels: list[Channel] = []
     counts: Counter[str] = Counter()
     for role, url, accepted in zip(roles, texts, checked, strict=True):
@@ -55,14 +57,32 @@ def channels_of(
     return tuple(channels)
 
 
-def heartbeat_url(settings: WatchSettings, environment: Environment, *, deps: Deps) -> str:
-    """Return the heartbeat's URL; empty for none. Raises UsageError for a wrong one."""
+def heartbeat_of(
+    settings: WatchSettings, environment: Environment, *, deps: Deps
+) -> Heartbeat | None:
+    """Return the heartbeat, if the settings have one. Raises UsageError for a wrong URL."""
     if not settings.heartbeat:
-        return ""
+        return None
     url = _resolve(settings.heartbeat, "[watch] heartbeat", environment, deps=deps)
     label = check_ping_url(url.text, source=url.source)
     deps.screen.masker.learn_values(secret_parts(url.text, shown=label))
-    return url.text
+    return Heartbeat(url.text, settings.heartbeat_interval, send=ping, clock=deps.now)
+
+
+def delivery_of(
+    settings: WatchSettings,
+    environment: Environment,
+    outbox: Outbox | None = None,
+    *,
+    deps: Deps,
+) -> Delivery:
+    """Return the delivery to the channels. `outbox`: what waited when the last watch ended."""
+    return Delivery(
+        channels_of(settings, environment, deps=deps),
+        outbox or Outbox(),
+        writer=writer_of(environment, deps=deps),
+        send=notify.send,
+    )
 
 
 def writer_of(environment: Environment, *, deps: Deps) -> NoticeWriter:

@@ -61,6 +61,7 @@ class Delivery:
         self._chance = chance
         self._busy: dict[str, str] = {}
         """Channel -> the id of the message that is being sent to it."""
+        self._failing: set[str] = set()
         self._channels: dict[str, Channel] = {}
         self.outbox = outbox
         self.dropped = self.use(channels)
@@ -115,20 +116,30 @@ class Delivery:
                 daemon=True,
             ).start()
 
-    def sent(self, report: Sent, now: float) -> None:
-        """Take a thread's report."""
+    def sent(self, report: Sent, now: float) -> tuple[str, ...]:
+        """Take a thread's report; return what there is to say about the channel."""
         self._busy.pop(report.channel, None)
-        if report.problem:
-            self.outbox = box.failed(
-                self.outbox,
-                report.channel,
-                report.message,
-                now=now,
-                problem=report.problem,
-                chance=self._chance(),
-            )
-        else:
+        label = report.channel
+        if channel := self._channels.get(report.channel):
+            label = channel.label
+        if not report.problem:
             self.outbox = box.delivered(self.outbox, report.channel, report.message)
+            if report.channel in self._failing:
+                self._failing.remove(report.channel)
+                return (f"channel {label} takes messages again",)
+            return ()
+        self.outbox = box.failed(
+            self.outbox,
+            report.channel,
+            report.message,
+            now=now,
+            problem=report.problem,
+            chance=self._chance(),
+        )
+        if report.channel in self._failing:
+            return ()
+        self._failing.add(report.channel)
+        return (f"channel {label} {report.problem}; its messages wait and are sent again",)
 
     @property
     def is_sending(self) -> bool:

@@ -12,8 +12,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from dartsctl.workflows.watch.signals import Note
+
 if TYPE_CHECKING:
     from dartsctl.edges.http.ping import Ping
+    from dartsctl.workflows.watch.signals import Emit
 
 
 _PAUSE = 0.5
@@ -28,7 +31,12 @@ class SendPing(Protocol):
 
 
 class Heartbeat:
-    """Pings from a thread of its own, so that a slow receiver delays nothing."""
+    """A source in form: it pings from a thread of its own, so that a slow receiver delays nothing.
+
+    It emits a note when the receiver fails, and when it is back.
+    """
+
+    name = "heartbeat"
 
     def __init__(
         self,
@@ -36,60 +44,53 @@ class Heartbeat:
         interval: float,
         *,
         send: SendPing,
-        note: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`interval`: seconds. `note` is called when the receiver fails, and when it is back."""
+        """`interval`: seconds. `clock` is the watch's own, for the notes."""
         self._url = url
         self._interval = interval
         self._send = send
-        self._note = note
+        self._clock = clock
         self._monotonic = monotonic
-        self._stop = threading.Event()
         self._turned = threading.Event()
-        self._is_failing = False
-
-    def begin(self) -> None:
-        """Start to ping: first the signal that the watch has started."""
-        threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
+        self._has_failed = False
+        self._receiver_fails = False
 
     def turned(self) -> None:
-        """Take note that the loop has turned."""
+        """Take note that the loop has turned. Called by the loop."""
         self._turned.set()
 
     def fail(self) -> None:
-        """Signal that the watch itself cannot go on, and end. Waits for the receiver's answer."""
-        self._stop.set()
+        """Signal that the watch itself cannot go on. Waits for the receiver's answer."""
+        self._has_failed = True
         self._ping("fail")
 
-    def end(self) -> None:
-        """End, and signal nothing."""
-        self._stop.set()
-
-    def _run(self) -> None:
+    def run(self, emit: Emit, stop: threading.Event) -> None:
+        """Signal the start, then ping on the interval until `stop` is set."""
         self._ping("start")
-        while self._has_turned():
+        while self._has_turned(stop):
             began = self._monotonic()
-            self._ping("success")
-            self._stop.wait(self._interval - (self._monotonic() - began))
+            self._report(self._ping("success"), emit)
+            stop.wait(self._interval - (self._monotonic() - began))
 
-    def _has_turned(self) -> bool:
+    def _has_turned(self, stop: threading.Event) -> bool:
         """Wait until the loop turns; return False at the end."""
         self._turned.clear()
-        while not self._stop.is_set():
+        while not stop.is_set() and not self._has_failed:
             if self._turned.wait(_PAUSE):
-                return not self._stop.is_set()
+                return not stop.is_set() and not self._has_failed
         return False
 
-    def _ping(self, signal: Ping) -> None:
+    def _ping(self, signal: Ping) -> str:
         try:
-            problem = self._send(self._url, signal)
+            return self._send(self._url, signal)
         except Exception as error:  # a bug must not stop the pings; the text may be a secret
-            problem = f"cannot be used: {type(error).__name__}"
-        if signal != "success":  # not every receiver knows the other signals
-            return
-        if problem and not self._is_failing:
-            self._note(f"the heartbeat's receiver {problem}")
-        elif self._is_failing and not problem:
-            self._note("the heartbeat's receiver answers again")
-        self._is_failing = bool(problem)
+            return f"cannot be used: {type(error).__name__}"
+
+    def _report(self, problem: str, emit: Emit) -> None:
+        if problem and not self._receiver_fails:
+            emit(Note(f"the heartbeat's receiver {problem}", self._clock()))
+        elif self._receiver_fails and not problem:
+            emit(Note("the heartbeat's receiver answers again", self._clock()))
+        self._receiver_fails = bool(problem)

@@ -11,12 +11,18 @@ from dartsctl.alerts.observations import Tick
 from dartsctl.alerts.state import State
 from dartsctl.alerts.step import step
 from dartsctl.workflows.watch.known import Known
-from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Observed, Seen
+from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Observed, Seen, Sent
 
 if TYPE_CHECKING:
     from dartsctl.alerts.observations import Looked, Observation
     from dartsctl.alerts.rules import Rules
-    from dartsctl.workflows.watch.signals import Output, Signal, Source
+    from dartsctl.workflows.watch.delivery import Delivery
+    from dartsctl.workflows.watch.heartbeat import Heartbeat
+    from dartsctl.workflows.watch.signals import Emit, Output, Signal, Source
+
+
+LONGEST_LOOK = 300.0
+"""Seconds after which a look that has not ended keeps the heartbeat from being sent."""
 
 
 class Watcher:
@@ -33,6 +39,8 @@ class Watcher:
         clock: Callable[[], float],
         state: State | None = None,
         known: Known | None = None,
+        delivery: Delivery | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         """`known`: learns each new state, for the sources."""
         self.state = state or State()
@@ -40,6 +48,8 @@ class Watcher:
         self._known.state = self.state
         self.wants_look = True
         self._outputs = outputs
+        self._delivery = delivery
+        self._heartbeat = heartbeat
         self._rules = rules
         self._clock = clock
 
@@ -56,6 +66,8 @@ class Watcher:
             case Note():
                 for output in self._outputs:
                     output.note(signal)
+            case Sent():
+                self._take_report(signal)
             case Seen(view):
                 for output in self._outputs:
                     output.view(view)
@@ -64,12 +76,31 @@ class Watcher:
         """Let time pass."""
         self._observe(Tick(), self._clock())
 
+    def end_turn(self, emit: Emit, *, is_alive: bool = True) -> None:
+        """Send what is due, and let the heartbeat know that the watch works.
+
+        `is_alive`: False while a look does not end.
+        """
+        if self._delivery:
+            self._delivery.start_due(self._clock(), emit)
+        if self._heartbeat and is_alive:
+            self._heartbeat.turned()
+
+    def _take_report(self, report: Sent) -> None:
+        if self._delivery is None:
+            return
+        now = self._clock()
+        for text in self._delivery.sent(report, now):
+            self.handle(Note(text, now))
+
     def _observe(self, observation: Observation, when: float) -> None:
         self.state, messages = step(self.state, observation, when, self._rules)
         self._known.state = self.state
         for message in messages:
             for output in self._outputs:
                 output.message(message)
+            if self._delivery:
+                self._delivery.queue(message)
 
 
 def run(
@@ -88,7 +119,7 @@ def run(
             target=source.run, args=(signals.put, stop), name=source.name, daemon=True
         ).start()
     looking = False
-    next_look = 0.0
+    next_look = look_until = 0.0
     while not stop.is_set():
         try:
             signal = signals.get(timeout=1.0)
@@ -97,9 +128,11 @@ def run(
         else:
             looking = looking and not isinstance(signal, Observed)
             watcher.handle(signal)
+        watcher.end_turn(signals.put, is_alive=not looking or clock() < look_until)
         if not looking and (watcher.wants_look or clock() >= next_look):
             looking, watcher.wants_look = True, False
             next_look = clock() + interval
+            look_until = clock() + LONGEST_LOOK
             threading.Thread(target=_look, args=(look, signals, clock), daemon=True).start()
 
 

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dartsctl.alerts.notice import NoticeWriter
+from dartsctl.alerts.observations import Occasion
+from dartsctl.alerts.problem import Problem, Subject
+from dartsctl.alerts.state import Episode, Message
+from dartsctl.text.masker import Masker
+
+WRITER = NoticeWriter("prod (project darts) on host", Masker().line)
+PROBLEM = Problem(
+    Subject("service", "darts-app"),
+    "out-of-memory",
+    "darts-app was killed at its memory limit of 64 MiB",
+    "dartsctl doctor prod --fix",
+    evidence=("exit code 137", "OOMKilled: true"),
+    affected=(Subject("service", "nginx"), Subject("port", "443/tcp")),
+)
+EPISODE = Episode("service:darts-app@1000", PROBLEM, began=1000.0)
+
+
+def message(occasion: Occasion, when: float = 1000.0, episode: Episode = EPISODE) -> Message:
+    return Message(occasion, episode, when)
+
+
+def test_an_alert_has_sentence_cause_time_evidence_and_command() -> None:
+    notice = WRITER.write(message("opened"))
+    assert notice.kind == "failure"
+    assert notice.title == "FAILED: darts-app: prod (project darts) on host"
+    lines = notice.body.splitlines()
+    assert lines[0] == PROBLEM.sentence
+    assert lines[1] == "cause: out-of-memory"
+    assert lines[2].startswith("since: 1970-01-01T")
+    assert lines[3:] == [
+        "affected: nginx, port 443/tcp",
+        "evidence:",
+        "- exit code 137",
+        "- OOMKilled: true",
+        "what to do: dartsctl doctor prod --fix",
+        f"message: {notice.id}",
+    ]
+    assert notice.short == f"FAILED: darts-app: {PROBLEM.sentence} [{notice.id}]"
+
+
+@pytest.mark.parametrize(
+    ("occasion", "kind", "title"),
+    [
+        ("recovered", "success", "RECOVERED after 5 min: darts-app"),
+        ("reminder", "failure", "STILL FAILING for 5 min: darts-app"),
+        ("updated", "failure", "CHANGED: darts-app"),
+    ],
+)
+def test_the_title_says_what_has_happened(occasion: Occasion, kind: str, title: str) -> None:
+    notice = WRITER.write(message(occasion, 1300.0))
+    assert (notice.kind, notice.title) == (kind, f"{title}: prod (project darts) on host")
+
+
+def test_a_recovery_says_what_it_was_and_how_long() -> None:
+    notice = WRITER.write(message("recovered", 1300.0))
+    assert notice.body.startswith(f"darts-app has recovered; before: {PROBLEM.sentence}\n")
+    assert "(5 min)" in notice.body
+
+
+def test_a_warning_is_no_failure() -> None:
+    problem = replace(
+        PROBLEM, subject=Subject("certificate", "nginx: darts.crt"), severity="warning"
+    )
+    notice = WRITER.write(message("opened", episode=replace(EPISODE, problem=problem)))
+    assert notice.kind == "warning"
+    assert notice.title.startswith("WARNING: certificate nginx: darts.crt: ")
+
+
+def test_every_message_has_an_id_of_its_own_that_stays_the_same() -> None:
+    opened, again = WRITER.write(message("opened")), WRITER.write(message("opened"))
+    others = {
+        WRITER.write(message("recovered")).id,
+        WRITER.write(message("reminder", 1001.0)).id,
+        WRITER.write(message("reminder", 1002.0)).id,
+        WRITER.write(message("opened", episode=replace(EPISODE, id="port:80@1"))).id,
+    }
+    assert opened == again
+    assert len({opened.id, *others}) == 5
+
+
+def test_secrets_and_control_characters_of_a_log_are_not_sent() -> None:
+    masker = Masker()
+    masker.learn_values(["hunter2-hunter2"])
+    problem = replace(
+        PROBLEM,
+        sentence="died: password hunter2-hunter2",
+        evidence=("\x1b]0;owned\x07\x1b[31mred hunter2-hunter2", "two\nlines\r"),
+    )
+    notice = NoticeWriter("prod", masker.line).write(
+        message("opened", episode=replace(EPISODE, problem=problem))
+    )
+    everything = notice.title + notice.body + notice.short
+    assert "hunter2" not in everything
+    assert all(line.isprintable() for line in everything.splitlines())
+    assert "two lines" in notice.body or "two\\nlines" in notice.body
+
+
+def test_a_long_log_keeps_its_begin_and_its_end() -> None:
+    problem = replace(
+        PROBLEM, sentence="x" * 9000, evidence=tuple(f"line {n} {'y' * 9000}" for n in range(500))
+    )
+    notice = WRITER.write(message("opened", episode=replace(EPISODE, problem=problem)))
+    assert "- line 0 " in notice.body
+    assert "- line 499 " in notice.body
+    assert "488 more lines" in notice.body
+    assert len(notice.body) < 6000
+    assert len(notice.short) < 180
+    assert notice.short.endswith(f"[{notice.id}]")
+
+
+def test_a_test_alert_says_that_nothing_has_failed() -> None:
+    notice = WRITER.test("abc")
+    assert (notice.kind, notice.id) == ("info", "abc")
+    assert "Nothing has failed" in notice.body

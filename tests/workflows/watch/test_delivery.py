@@ -1,0 +1,201 @@
+"""What the loop's thread decides about the channels. Sending is a fake that answers when told."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from dartsctl.alerts import outbox as box
+from dartsctl.alerts.notice import Notice, NoticeWriter
+from dartsctl.alerts.observations import Occasion
+from dartsctl.alerts.outbox import Outbox
+from dartsctl.alerts.problem import Problem, Subject
+from dartsctl.alerts.state import Episode, Message
+from dartsctl.text.masker import Masker
+from dartsctl.workflows.watch.delivery import Channel, Delivery
+from dartsctl.workflows.watch.signals import Sent, Signal
+
+MAIN = Channel("notify json://a", "json://a", "notify", "json://u:s3cret@a")
+OTHER = Channel("notify json://b", "json://b", "notify", "json://b/s3cret")
+SECOND = Channel("escalate json://c", "json://c", "escalate", "json://c/s3cret")
+PATIENCE = 60.0
+
+
+@dataclass
+class Receivers:
+    """Takes messages; a url in `broken` answers with its problem, `hang` until the test ends."""
+
+    broken: dict[str, str] = field(default_factory=dict)
+    taken: list[tuple[str, str]] = field(default_factory=list)
+    end: threading.Event = field(default_factory=threading.Event)
+
+    def send(self, url: str, text: Notice) -> str:
+        problem = self.broken.get(url, "")
+        if problem == "hang":
+            self.end.wait(PATIENCE)
+        if problem == "bug":
+            raise ValueError(url)
+        if not problem:
+            self.taken.append((url, text.title.partition(":")[0]))
+        return problem
+
+
+class Loop:
+    """What the real loop does with a delivery, at a time that the test sets."""
+
+    def __init__(self, *channels: Channel, outbox: Outbox | None = None) -> None:
+        self.receivers = Receivers()
+        self.signals: queue.SimpleQueue[Signal] = queue.SimpleQueue()
+        self.notes: list[str] = []
+        self.now = 1000.0
+        self.delivery = Delivery(
+            channels,
+            outbox or Outbox(),
+            writer=NoticeWriter("prod", Masker().line),
+            send=self.receivers.send,
+            chance=lambda: 0.5,
+        )
+
+    def message(self, occasion: Occasion, name: str = "web", **more: Any) -> None:
+        problem = Problem(Subject("service", name), "crash", f"{name} has crashed")
+        escalated = more.pop("escalated", False)
+        episode = Episode(f"service:{name}@1", problem, 900.0, escalated=escalated)
+        self.delivery.queue(Message(occasion, episode, self.now, **more))
+
+    def turn(self, reports: int, seconds: float = 0.0) -> None:
+        """Let time pass, and take so many reports."""
+        self.now += seconds
+        self.delivery.start_due(self.now, self.signals.put)
+        for _ in range(reports):
+            report = self.signals.get(timeout=PATIENCE)
+            assert isinstance(report, Sent)
+            self.notes += self.delivery.sent(report, self.now)
+            self.delivery.start_due(self.now, self.signals.put)
+
+    @property
+    def taken(self) -> list[tuple[str, str]]:
+        return self.receivers.taken
+
+
+def test_every_channel_gets_each_message_once_and_in_order() -> None:
+    loop = Loop(MAIN, OTHER)
+    loop.message("opened")
+    loop.message("opened", "db")
+    loop.turn(4)
+    assert sorted(loop.taken) == [(OTHER.url, "FAILED")] * 2 + [(MAIN.url, "FAILED")] * 2
+    loop.message("recovered")
+    loop.turn(2)
+    recovered = "RECOVERED after 1 min 40 s"
+    assert sorted(loop.taken[4:]) == [(OTHER.url, recovered), (MAIN.url, recovered)]
+    assert loop.delivery.outbox == Outbox()
+
+
+def test_a_channel_that_hangs_delays_no_other() -> None:
+    loop = Loop(MAIN, OTHER)
+    loop.receivers.broken = {MAIN.url: "hang"}
+    for name in ("web", "db", "mq"):
+        loop.message("opened", name)
+    loop.turn(3)
+    assert loop.taken == [(OTHER.url, "FAILED")] * 3
+    assert loop.delivery.is_sending
+    assert len(loop.delivery.outbox.of(MAIN.id)) == 3
+    loop.receivers.end.set()
+
+
+def test_a_channel_that_fails_gets_its_messages_once_when_it_works_again() -> None:
+    loop = Loop(MAIN)
+    loop.receivers.broken = {MAIN.url: "answers 500"}
+    loop.message("opened")
+    loop.message("opened", "db")
+    loop.turn(1)
+    assert loop.notes == ["channel json://a answers 500; its messages wait and are sent again"]
+    assert loop.delivery.notes() == ("channel json://a: 2 messages wait: it answers 500",)
+    loop.turn(0, 1.0)
+    loop.turn(1, 1.0)
+    assert loop.taken == []
+    loop.receivers.broken = {}
+    loop.turn(2, 60.0)
+    assert loop.taken == [(MAIN.url, "FAILED")] * 2
+    assert loop.notes[1:] == ["channel json://a takes messages again"]
+    assert loop.delivery.notes() == ()
+    loop.turn(0, 600.0)
+    assert len(loop.taken) == 2
+
+
+def test_what_waited_says_both_when_it_is_over() -> None:
+    loop = Loop(MAIN)
+    loop.receivers.broken = {MAIN.url: "answers 500"}
+    loop.message("opened")
+    loop.turn(1)
+    loop.message("updated")
+    loop.message("recovered")
+    (entry,) = loop.delivery.outbox.waiting
+    assert entry.notice.title.startswith("RECOVERED")
+    assert "The alert could not be sent before:\nFAILED: web" in entry.notice.body
+
+
+def test_an_update_before_its_alert_was_sent_is_the_alert() -> None:
+    loop = Loop(MAIN)
+    loop.message("opened")
+    loop.message("updated")
+    loop.turn(1)
+    assert loop.taken == [(MAIN.url, "FAILED")]
+
+
+def test_the_second_channel_hears_only_of_what_was_escalated() -> None:
+    loop = Loop(MAIN, SECOND)
+    loop.message("opened")
+    loop.message("recovered", "db")
+    loop.turn(2)
+    assert {url for url, _ in loop.taken} == {MAIN.url}
+    loop.message("reminder", second_channel=True, escalated=True)
+    loop.turn(2)
+    loop.message("recovered", escalated=True)
+    loop.turn(2)
+    seconds = [title.split()[0] for url, title in loop.taken if url == SECOND.url]
+    assert seconds == ["STILL", "RECOVERED"]
+
+
+def test_what_is_silenced_goes_nowhere() -> None:
+    loop = Loop(MAIN, SECOND)
+    loop.message("opened", muted="silenced until 14:00", second_channel=True)
+    assert loop.delivery.outbox == Outbox()
+
+
+def test_a_bug_in_sending_stops_nothing_and_shows_no_url() -> None:
+    loop = Loop(MAIN)
+    loop.receivers.broken = {MAIN.url: "bug"}
+    loop.message("opened")
+    loop.turn(1)
+    assert loop.delivery.outbox.waiting[0].problem == "cannot be used: ValueError"
+    loop.receivers.broken = {}
+    loop.turn(1, 10.0)
+    assert loop.taken == [(MAIN.url, "FAILED")]
+
+
+def test_after_a_restart_what_was_saved_is_sent_with_the_same_id() -> None:
+    before = Loop(MAIN)
+    before.message("opened")
+    saved = before.delivery.outbox
+    before.turn(1)
+    after = Loop(MAIN, outbox=box.from_document(box.as_document(saved), "state.json"))
+    assert after.delivery.outbox.waiting[0].id == saved.waiting[0].id
+    after.turn(1)
+    assert after.taken == before.taken == [(MAIN.url, "FAILED")]
+
+
+def test_no_url_is_saved_or_shown() -> None:
+    loop = Loop(MAIN, OTHER, SECOND)
+    loop.message("opened", second_channel=True)
+    assert "s3cret" not in repr(box.as_document(loop.delivery.outbox)) + repr((MAIN, OTHER))
+
+
+def test_messages_of_a_channel_that_is_gone_are_reported() -> None:
+    loop = Loop(MAIN, OTHER)
+    loop.message("opened")
+    dropped = loop.delivery.use([MAIN])
+    assert [entry.channel for entry in dropped] == [OTHER.id]
+    loop.turn(1)
+    assert loop.taken == [(MAIN.url, "FAILED")]
