@@ -39,12 +39,14 @@ OTHERS_THAT_PRINT = {
     "cli/__init__.py",  # Click's own help
     "cli/app.py",  # --version after other options
     "edges/engine/remote_query.py",  # answers the process that started it
+    "edges/notify/sender.py",  # the same
     GUARD,  # says in another program why its bind is refused
 }
 THOSE_THAT_EXIT = {
     GUARD,  # ends a reloader's child that was refused
     "__main__.py",
     "edges/engine/remote_query.py",
+    "edges/notify/sender.py",
     "edges/supervisor/main.py",
     "system/group_leader.py",
     "system/interrupts.py",
