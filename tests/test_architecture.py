@@ -26,7 +26,7 @@ OWNERS: dict[str, set[str]] = {
     "python_on_whales": {"edges/engine/remote_query.py"},
     "questionary": {"edges/screen/prompts.py"},
     "requests": {"edges/notify/sender.py"},
-    "rich": {"edges/screen/output.py"},
+    "rich": {f"edges/screen/{name}.py" for name in ("output", "dashboard", "page")},
     "shellingham": {"cli/completion_setup.py"},
     "subprocess": {"spawn.py", "edges/supervisor/client.py"},
 }

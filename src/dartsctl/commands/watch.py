@@ -11,7 +11,7 @@ from dartsctl.workflows.watch import loop
 from dartsctl.workflows.watch.channels import delivery_of, heartbeat_of
 from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.look import look
-from dartsctl.workflows.watch.outputs import outputs_of
+from dartsctl.workflows.watch.outputs import beginning, outputs_of
 from dartsctl.workflows.watch.request import rules_of
 from dartsctl.workflows.watch.sources.all_sources import sources_of
 
@@ -24,7 +24,7 @@ def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
     """Watch until a signal ends it. Returns 0."""
     stop = threading.Event()
     known = Known()
-    outputs = outputs_of(request, known, deps=deps)
+    outputs = outputs_of(request, known, deps=deps, on_end=stop.set)
     heartbeat = heartbeat_of(request.settings, request.environment, deps=deps)
     watcher = loop.Watcher(
         outputs,
@@ -38,6 +38,7 @@ def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
     if heartbeat:
         sources.append(heartbeat)
     try:
+        watcher.handle(beginning(request, deps.now()))
         with signal_handlers(STOP_SIGNALS, lambda *_: stop.set()):
             loop.run(
                 watcher,

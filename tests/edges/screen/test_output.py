@@ -15,6 +15,7 @@ import pytest
 
 from dartsctl.edges.screen.output import Branch, Screen
 from dartsctl.edges.screen.prompts import Prompts
+from dartsctl.edges.screen.stream import Event
 from dartsctl.errors import Advice, DartsctlError
 from dartsctl.text.safe_text import is_safe
 
@@ -42,6 +43,26 @@ HOSTILE = [
 ]
 
 Call = Callable[[Screen, str], object]
+
+
+def said_elsewhere(screen: Screen, text: str) -> None:
+    """Give what a screen says back to another one, as a dashboard does."""
+    other = Screen()
+    screen.say_to(other.note)
+    screen.for_people().warn(text)
+    screen.say_to(None)
+
+
+def streamed(screen: Screen, text: str) -> None:
+    """Write an event or a JSON line."""
+    stream = screen.stream(lambda: None)
+    if screen.as_json:
+        stream.document({"a": text, text: [text]})
+    else:
+        stream.event(Event("14:02:11", "ALERT", "bad", text, (("next", text), ("", text))))
+    stream.close()
+
+
 METHODS: dict[str, Call] = {
     "note": lambda screen, text: screen.note(text),
     "detail": lambda screen, text: screen.detail(text),
@@ -60,6 +81,8 @@ METHODS: dict[str, Call] = {
     ),
     "log_line": lambda screen, text: screen.log_line(text, color=True),
     "for_people": lambda screen, text: screen.for_people().note(text),
+    "say_to": said_elsewhere,
+    "stream": streamed,
 }
 LINES = {
     "note": 1,
@@ -73,6 +96,8 @@ LINES = {
     "tree": 7,
     "log_line": 1,
     "for_people": 1,
+    "say_to": 1,
+    "stream": 3,
 }
 """Lines that each call writes, whatever the text. JSON has its own form."""
 

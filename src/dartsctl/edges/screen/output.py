@@ -1,4 +1,4 @@
-"""Everything that dartsctl shows. The only module that prints, and the only one that imports rich.
+"""Everything that dartsctl shows. Only this module and those beside it print, and import rich.
 
 All text from outside passes here: every line `Masker.line` (no secret, no control character, no
 line break) before it is styled, and every document `Masker.document`.
@@ -11,14 +11,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from dartsctl.errors import Advice, DartsctlError
 from dartsctl.text.masker import Masker
 from dartsctl.text.safe_text import cut, with_colors, without_colors
+
+if TYPE_CHECKING:
+    from dartsctl.edges.screen.stream import LineStream
 
 SCHEMA = 1
 _CLEAR_LINE = "\r\033[K"
@@ -55,10 +58,36 @@ class Screen:
         self.color = color and "NO_COLOR" not in os.environ
         self.masker = masker or Masker()
         self._has_status = False
+        self._say_elsewhere: Callable[[str], None] | None = None
 
     def for_people(self) -> Screen:
         """Return this screen without --json: for a step whose result no program reads."""
-        return Screen(quiet=self.quiet, verbose=self.verbose, color=self.color, masker=self.masker)
+        screen = Screen(
+            quiet=self.quiet, verbose=self.verbose, color=self.color, masker=self.masker
+        )
+        screen.say_to(self._say_elsewhere)
+        return screen
+
+    def say_to(self, say: Callable[[str], None] | None) -> None:
+        """Give notes and warnings to `say`, while a dashboard has the terminal; None: no more."""
+        self._say_elsewhere = say
+
+    @property
+    def can_show_dashboard(self) -> bool:
+        """Whether stdout is a terminal that can, and that is ours: not behind `&`."""
+        stream = sys.stdout
+        if self.as_json or self.quiet or stream is None or not stream.isatty():
+            return False
+        with suppress(OSError):
+            if os.tcgetpgrp(stream.fileno()) != os.getpgrp():
+                return False
+        return can_move_cursor()
+
+    def stream(self, on_end: Callable[[], None]) -> LineStream:
+        """Return stdout for lines that come over a long time; see LineStream."""
+        from dartsctl.edges.screen.stream import LineStream  # threads: only `watch` pays for them
+
+        return LineStream(sys.stdout, masker=self.masker, is_colored=self.is_colored, on_end=on_end)
 
     @property
     def is_colored(self) -> bool:
@@ -88,8 +117,9 @@ class Screen:
     def is_live(self) -> bool:
         """Whether `status` shows anything: at a terminal that can overwrite a line."""
         stream = sys.stderr
-        can_move = os.environ.get("TERM", "") not in ("", "dumb")
-        return not self.quiet and can_move and stream is not None and stream.isatty()
+        if self.quiet or self._say_elsewhere:
+            return False
+        return can_move_cursor() and stream is not None and stream.isatty()
 
     def status(self, text: str) -> None:
         """Show a line at a terminal that the next output replaces. Without a text, remove it."""
@@ -185,6 +215,9 @@ class Screen:
         return f"\033[{code}m{text}\033[0m"
 
     def _say(self, text: str) -> None:
+        if self._say_elsewhere:
+            self._say_elsewhere(without_colors(text))
+            return
         self._write(sys.stderr, text + "\n")
 
     def _json(self, document: Mapping[str, Any]) -> str:
@@ -204,6 +237,11 @@ class Screen:
         encoding = stream.encoding or "utf-8"
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
+
+
+def can_move_cursor() -> bool:
+    """Return whether TERM names a terminal that can do more than write lines."""
+    return os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def _columns_of(stream: TextIO | None) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from dartsctl.workflows.watch import event_text, json_lines
 
 if TYPE_CHECKING:
     from dartsctl.alerts.state import Message
@@ -12,24 +15,64 @@ if TYPE_CHECKING:
     from dartsctl.workflows.watch.view import View
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """An output that writes a line for everything that happens."""
+class PlainLines:
+    """An output that writes lines for people: in a pipe, in a file, in systemd's journal.
 
-    screen: Screen
+    `on_end` is called when nobody reads them any more. What was only noticed needs --verbose.
+    """
+
+    def __init__(self, screen: Screen, *, started: float, on_end: Callable[[], None]) -> None:
+        self._screen = screen
+        self._started = started
+        self._stream = screen.stream(on_end)
 
     def noticed(self, noticed: Noticed) -> None:
-        self.screen.note(f"{noticed.service}: {noticed.what}")
+        if self._screen.verbose:
+            self._stream.event(event_text.noticed_event(noticed, self._started))
 
     def message(self, message: Message) -> None:
-        problem = message.episode.problem
-        self.screen.note(f"{message.occasion}: {problem.sentence}")
+        self._stream.event(event_text.message_event(message, self._started))
 
     def note(self, note: Note) -> None:
-        self.screen.note(note.text)
+        if not self._screen.quiet or note.kind == "healed":
+            self._stream.event(event_text.note_event(note, self._started))
 
     def view(self, view: View) -> None:
         """Lines tell only what happens."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        self._stream.close()
+
+
+class JsonLines:
+    """An output that writes everything as JSON lines, for programs."""
+
+    def __init__(self, screen: Screen, *, on_end: Callable[[], None]) -> None:
+        self._stream = screen.stream(on_end)
+        self._last: View | None = None
+
+    def noticed(self, noticed: Noticed) -> None:
+        self._stream.document(json_lines.noticed_line(noticed))
+
+    def message(self, message: Message) -> None:
+        self._stream.document(json_lines.message_line(message))
+
+    def note(self, note: Note) -> None:
+        self._stream.document(json_lines.note_line(note))
+
+    def view(self, view: View) -> None:
+        """Write a view when more has changed than times and latencies."""
+        steady = _steady(view)
+        if steady != self._last:
+            self._last = steady
+            self._stream.document(json_lines.view_line(view))
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _steady(view: View) -> View:
+    """Return a view without what changes all the time."""
+    services = tuple(replace(service, latencies=()) for service in view.services)
+    episodes = tuple(replace(episode, good_since=None) for episode in view.episodes)
+    return replace(view, now=0.0, services=services, episodes=episodes, upstream_errors={})
