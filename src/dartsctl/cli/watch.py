@@ -211,7 +211,7 @@ def _request(common: Common, name: str | None, options: WatchOptions) -> WatchRe
         examine = request_for(common, name, project=None, profiles=[], proxy="", url="")
     except UsageError as error:
         raise _with_verbs(error, name) from None
-    return WatchRequest(examine, settings, lambda: options.over(common.settings().watch))
+    return WatchRequest(examine, settings, lambda: _request(common, name, options))
 
 
 def _environment(common: Common, context: typer.Context, env: str | None) -> Environment:

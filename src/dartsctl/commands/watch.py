@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
-from dartsctl.errors import ExitCode
-from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
+from dartsctl.edges.state.watch_lock import watch_lock
 from dartsctl.workflows.watch import loop
 from dartsctl.workflows.watch.channels import delivery_of, heartbeat_of
+from dartsctl.workflows.watch.ending import Ending
 from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.look import look
 from dartsctl.workflows.watch.outputs import beginning, outputs_of
 from dartsctl.workflows.watch.request import rules_of
 from dartsctl.workflows.watch.sources.all_sources import sources_of
+from dartsctl.workflows.watch.sources.settings import SettingsSource
 
 if TYPE_CHECKING:
+    from dartsctl.errors import ExitCode
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.watch.request import WatchRequest
+    from dartsctl.workflows.watch.signals import Source
 
 
 def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
-    """Watch until a signal ends it. Returns 0."""
-    stop = threading.Event()
+    """Watch until a signal ends it. Returns 0, or 130 after Ctrl-C.
+
+    Raises Refused if another watch of the project runs.
+    """
+    ending = Ending()
+    name = request.environment.name
+    with (
+        ending.by_signals(),
+        watch_lock(deps.state, request.project, environment=name, now=deps.now()),
+    ):
+        while not ending.is_over:
+            request = _watch(request, ending, deps)
+            ending.next_round()
+    return ending.code
+
+
+def _watch(request: WatchRequest, ending: Ending, deps: Deps) -> WatchRequest:
+    """Watch until the end, or until the settings have changed. Return the request with these."""
     known = Known()
-    outputs = outputs_of(request, known, deps=deps, on_end=stop.set)
+    settings = SettingsSource(request, ending, deps.now)
+    outputs = outputs_of(request, known, deps=deps, on_end=ending.end)
     heartbeat = heartbeat_of(request.settings, request.environment, deps=deps)
     watcher = loop.Watcher(
         outputs,
@@ -34,20 +53,19 @@ def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
         delivery=delivery_of(request.settings, request.environment, deps=deps),
         heartbeat=heartbeat,
     )
-    sources = list(sources_of(request, known, deps=deps))
+    sources: list[Source] = [settings, *sources_of(request, known, deps=deps)]
     if heartbeat:
         sources.append(heartbeat)
     try:
         watcher.handle(beginning(request, deps.now()))
-        with signal_handlers(STOP_SIGNALS, lambda *_: stop.set()):
-            loop.run(
-                watcher,
-                sources,
-                lambda: look(request.examine, known, deps=deps),
-                clock=deps.now,
-                stop=stop,
-                interval=request.settings.interval,
-            )
+        loop.run(
+            watcher,
+            sources,
+            lambda: look(request.examine, known, deps=deps),
+            clock=deps.now,
+            stop=ending.stop,
+            interval=request.settings.interval,
+        )
     except Exception:
         if heartbeat:
             heartbeat.fail()
@@ -55,4 +73,4 @@ def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
     finally:
         for output in outputs:
             output.close()
-    return ExitCode.OK
+    return settings.latest

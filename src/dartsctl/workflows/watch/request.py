@@ -22,13 +22,17 @@ class WatchRequest:
     examine: ExamineRequest
     settings: WatchSettings
     """With what the command line says instead."""
-    reload: Callable[[], WatchSettings]
+    reload: Callable[[], WatchRequest]
     """Read the settings again. Raises DartsctlError."""
 
     @property
     def environment(self) -> Environment:
         """The environment, by its files or by its containers' labels."""
         return self.examine.environment
+
+    def is_like(self, other: WatchRequest) -> bool:
+        """Whether both ask for the same watch."""
+        return (self.examine, self.settings) == (other.examine, other.settings)
 
     @property
     def project(self) -> str:

@@ -1,0 +1,57 @@
+"""The settings, read again when SIGHUP asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dartsctl.errors import DartsctlError
+from dartsctl.workflows.watch.signals import Note
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from dartsctl.workflows.watch.ending import Ending
+    from dartsctl.workflows.watch.request import WatchRequest
+    from dartsctl.workflows.watch.signals import Emit
+
+_PAUSE = 0.25
+"""Seconds after which it is seen that the watch ends."""
+
+
+@dataclass(slots=True)
+class SettingsSource:
+    """Reads the settings again, and has the watch start anew with other ones.
+
+    A file that is broken is said; the settings in use stay.
+    """
+
+    request: WatchRequest
+    ending: Ending
+    clock: Callable[[], float]
+    name: str = "settings"
+    latest: WatchRequest = field(init=False)
+    """What the next round of the watch takes."""
+
+    def __post_init__(self) -> None:
+        self.latest = self.request
+
+    def run(self, emit: Emit, stop: threading.Event) -> None:
+        """Wait for SIGHUP until `stop` is set."""
+        while not stop.is_set():
+            if self.ending.reload.wait(_PAUSE):
+                self.ending.reload.clear()
+                emit(Note(self._read(), self.clock()))
+
+    def _read(self) -> str:
+        """Read the settings again. Return what came of it."""
+        try:
+            latest = self.request.reload()
+        except DartsctlError as error:
+            return f"the settings were not read again: {error.message}; those in use stay"
+        if latest.is_like(self.request):
+            return "the settings were read again: nothing has changed"
+        self.latest = latest
+        self.ending.begin_again()
+        return "the settings were read again"
