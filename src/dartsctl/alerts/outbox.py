@@ -256,9 +256,9 @@ def _entry(document: Cursor) -> Waiting:
     notice = Notice(
         id=document.at("id").text(),
         kind=_word(document.at("kind"), _KINDS),
-        title=document.at("title").text(),
-        body=document.at("body").text(),
-        short=document.at("short").text(),
+        title=document.at("title").prose(),
+        body=document.at("body").prose(),
+        short=document.at("short").prose(),
     )
     return Waiting(
         channel=document.at("channel").text(),
@@ -268,7 +268,7 @@ def _entry(document: Cursor) -> Waiting:
         queued=_moment(document.at("queued")),
         due=_moment(document.at("due")),
         tries=document.at("tries").integer(0),
-        problem=document.at("problem").text(""),
+        problem=document.at("problem").prose(""),
         folded=document.at("folded").integer(0),
         lines=document.at("lines").texts(),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.state.watch_lock import watch_lock
+from dartsctl.edges.state.watch_state import WatchState
 from dartsctl.workflows.watch import loop
 from dartsctl.workflows.watch.channels import delivery_of, heartbeat_of
 from dartsctl.workflows.watch.ending import Ending
@@ -12,8 +14,11 @@ from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.look import look
 from dartsctl.workflows.watch.outputs import beginning, outputs_of
 from dartsctl.workflows.watch.request import rules_of
+from dartsctl.workflows.watch.saving import Saver, resumed
+from dartsctl.workflows.watch.signals import Note
 from dartsctl.workflows.watch.sources.all_sources import sources_of
 from dartsctl.workflows.watch.sources.settings import SettingsSource
+from dartsctl.workflows.watch.steady_clock import SteadyClock
 
 if TYPE_CHECKING:
     from dartsctl.errors import ExitCode
@@ -29,35 +34,47 @@ def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
     """
     ending = Ending()
     name = request.environment.name
+    file = WatchState(deps.state, request.project)
+    clock = SteadyClock(deps.now, deps.monotonic)
+    deps = replace(deps, now=clock)
     with (
         ending.by_signals(),
         watch_lock(deps.state, request.project, environment=name, now=deps.now()),
     ):
         while not ending.is_over:
-            request = _watch(request, ending, deps)
+            request = _watch(request, ending, file, clock, deps=deps)
             ending.next_round()
     return ending.code
 
 
-def _watch(request: WatchRequest, ending: Ending, deps: Deps) -> WatchRequest:
+def _watch(
+    request: WatchRequest, ending: Ending, file: WatchState, clock: SteadyClock, *, deps: Deps
+) -> WatchRequest:
     """Watch until the end, or until the settings have changed. Return the request with these."""
     known = Known()
     settings = SettingsSource(request, ending, deps.now)
     outputs = outputs_of(request, known, deps=deps, on_end=ending.end)
     heartbeat = heartbeat_of(request.settings, request.environment, deps=deps)
+    saved = file.load()
+    delivery = delivery_of(request.settings, request.environment, saved.outbox, deps=deps)
     watcher = loop.Watcher(
         outputs,
         rules=rules_of(request.settings),
-        clock=deps.now,
+        clock=clock,
+        jumped=clock.follow,
         known=known,
-        delivery=delivery_of(request.settings, request.environment, deps=deps),
+        state=resumed(saved.state, deps.now()),
+        delivery=delivery,
         heartbeat=heartbeat,
+        saver=Saver(file, saved.state, saved.outbox),
     )
     sources: list[Source] = [settings, *sources_of(request, known, deps=deps)]
     if heartbeat:
         sources.append(heartbeat)
     try:
         watcher.handle(beginning(request, deps.now()))
+        if saved.note:
+            watcher.handle(Note(saved.note, deps.now()))
         loop.run(
             watcher,
             sources,
@@ -71,6 +88,7 @@ def _watch(request: WatchRequest, ending: Ending, deps: Deps) -> WatchRequest:
             heartbeat.fail()
         raise
     finally:
+        watcher.close()
         for output in outputs:
             output.close()
     return settings.latest

@@ -48,9 +48,15 @@ class WatchState:
         self._project = project
         self._path = watch_path(state, project) / _FILE
         self._fails = False
+        self._latest = Saved()
 
     def load(self) -> Saved:
-        """Return what was saved. Never raises: an unusable file is set aside."""
+        """Return what was saved. Never raises: an unusable file is set aside.
+
+        What could not be written is still in memory.
+        """
+        if self._fails:
+            return self._latest
         try:
             with open_watch(self._state, self._project) as folder:
                 return self._load(folder)
@@ -75,7 +81,7 @@ class WatchState:
             with open_watch(self._state, self._project, make=True) as folder:
                 folder.replace(_FILE, text.encode(errors="replace"))
         except (OSError, DartsctlError) as error:
-            self._fails = True
+            self._fails, self._latest = True, Saved(state, outbox)
             if failed:
                 return ""
             return (

@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from dartsctl.alerts.observations import Tick
+from dartsctl.alerts.clock import look_due
+from dartsctl.alerts.observations import ClockJumped, Tick
+from dartsctl.alerts.outbox import Outbox
 from dartsctl.alerts.state import State
 from dartsctl.alerts.step import step
 from dartsctl.workflows.watch.known import Known
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from dartsctl.alerts.rules import Rules
     from dartsctl.workflows.watch.delivery import Delivery
     from dartsctl.workflows.watch.heartbeat import Heartbeat
+    from dartsctl.workflows.watch.saving import Saver
     from dartsctl.workflows.watch.signals import Emit, Output, Signal, Source
 
 
@@ -41,8 +44,13 @@ class Watcher:
         known: Known | None = None,
         delivery: Delivery | None = None,
         heartbeat: Heartbeat | None = None,
+        saver: Saver | None = None,
+        jumped: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`known`: learns each new state, for the sources."""
+        """`known`: learns each new state, for the sources.
+
+        `jumped`: by how many seconds `clock` was just set forward.
+        """
         self.state = state or State()
         self._known = known or Known()
         self._known.state = self.state
@@ -50,14 +58,17 @@ class Watcher:
         self._outputs = outputs
         self._delivery = delivery
         self._heartbeat = heartbeat
+        self._saver = saver
+        self._jumped = jumped
         self._rules = rules
+        self._look_due = 0.0
         self._clock = clock
 
     def handle(self, signal: Signal) -> None:
         """Handle one signal."""
         match signal:
             case Observed(observation, when):
-                self._observe(observation, when)
+                self._observe(observation, min(when, self._clock()))
             case Noticed():
                 for output in self._outputs:
                     output.noticed(signal)
@@ -73,18 +84,45 @@ class Watcher:
                     output.view(view)
 
     def tick(self) -> None:
-        """Let time pass."""
-        self._observe(Tick(), self._clock())
+        """Let time pass. Ask for a look where it would open or close an episode."""
+        jump = self._jumped()
+        now = self._clock()
+        if jump:
+            self._observe(ClockJumped(jump), now)
+        self._observe(Tick(), now)
+        due = look_due(self.state, self._rules)
+        if due <= now and due != self._look_due:
+            self._look_due = due
+            self.wants_look = True
 
     def end_turn(self, emit: Emit, *, is_alive: bool = True) -> None:
-        """Send what is due, and let the heartbeat know that the watch works.
+        """Save what has changed, send what is due, and let the heartbeat know that we work.
 
         `is_alive`: False while a look does not end.
         """
+        if self._saver:
+            now = self._clock()
+            self._note(self._saver.save(self.state, self._outbox, now), now)
         if self._delivery:
             self._delivery.start_due(self._clock(), emit)
         if self._heartbeat and is_alive:
             self._heartbeat.turned()
+
+    def close(self) -> None:
+        """Save everything at the end."""
+        if self._saver:
+            now = self._clock()
+            self._note(self._saver.save_now(self.state, self._outbox, now), now)
+
+    @property
+    def _outbox(self) -> Outbox:
+        if self._delivery is None:
+            return Outbox()
+        return self._delivery.outbox
+
+    def _note(self, text: str, now: float) -> None:
+        if text:
+            self.handle(Note(text, now))
 
     def _take_report(self, report: Sent) -> None:
         if self._delivery is None:
@@ -119,15 +157,18 @@ def run(
             target=source.run, args=(signals.put, stop), name=source.name, daemon=True
         ).start()
     looking = False
-    next_look = look_until = 0.0
+    next_look = look_until = next_tick = 0.0
     while not stop.is_set():
         try:
             signal = signals.get(timeout=1.0)
         except queue.Empty:
-            watcher.tick()
+            pass
         else:
             looking = looking and not isinstance(signal, Observed)
             watcher.handle(signal)
+        if clock() >= next_tick:
+            next_tick = clock() + 1.0
+            watcher.tick()
         watcher.end_turn(signals.put, is_alive=not looking or clock() < look_until)
         if not looking and (watcher.wants_look or clock() >= next_look):
             looking, watcher.wants_look = True, False
