@@ -56,15 +56,14 @@ def _watch(
     outputs = outputs_of(request, known, deps=deps, on_end=ending.end)
     heartbeat = heartbeat_of(request.settings, request.environment, deps=deps)
     saved = file.load()
-    delivery = delivery_of(request.settings, request.environment, saved.outbox, deps=deps)
     watcher = loop.Watcher(
         outputs,
         rules=rules_of(request.settings),
         clock=clock,
         jumped=clock.follow,
         known=known,
-        state=resumed(saved.state, deps.now()),
-        delivery=delivery,
+        state=resumed(saved.state, clock()),
+        delivery=delivery_of(request.settings, request.environment, saved.outbox, deps=deps),
         heartbeat=heartbeat,
         saver=Saver(file, saved.state, saved.outbox),
     )
@@ -72,17 +71,7 @@ def _watch(
     if heartbeat:
         sources.append(heartbeat)
     try:
-        watcher.handle(beginning(request, deps.now()))
-        if saved.note:
-            watcher.handle(Note(saved.note, deps.now()))
-        loop.run(
-            watcher,
-            sources,
-            lambda: look(request.examine, known, deps=deps),
-            clock=deps.now,
-            stop=ending.stop,
-            interval=request.settings.interval,
-        )
+        _run(watcher, sources, saved.note, request=request, known=known, ending=ending, deps=deps)
     except Exception:
         if heartbeat:
             heartbeat.fail()
@@ -92,3 +81,27 @@ def _watch(
         for output in outputs:
             output.close()
     return settings.latest
+
+
+def _run(
+    watcher: loop.Watcher,
+    sources: list[Source],
+    note: str,
+    *,
+    request: WatchRequest,
+    known: Known,
+    ending: Ending,
+    deps: Deps,
+) -> None:
+    """Say what is watched, and what there is to say about the saved state; then watch."""
+    watcher.handle(beginning(request, deps.now()))
+    if note:
+        watcher.handle(Note(note, deps.now()))
+    loop.run(
+        watcher,
+        sources,
+        lambda: look(request.examine, known, deps=deps),
+        clock=deps.now,
+        stop=ending.stop,
+        interval=request.settings.interval,
+    )
