@@ -120,7 +120,8 @@ def _subject(request: SilenceRequest, deps: Deps) -> Subject | None:
     if text == ALL:
         return None
     subject = parse_subject(text)
-    if subject is None:
+    if subject is None or len(text) > _LONGEST_REASON:
+        text = text[:40]
         raise UsageError(
             f"neither a service nor a port nor another subject: {text!r}",
             hint=Advice("write a service, 5000, 5000/udp, engine, disk, site, certificate or all"),

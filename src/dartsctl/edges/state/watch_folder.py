@@ -6,7 +6,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from dartsctl.edges.state.folder import open_shared
-from dartsctl.system.files import PRIVATE_FOLDER, Folder
+from dartsctl.system.files import PRIVATE_FOLDER, Folder, ForeignFile
+from dartsctl.system.users import trusted_users
 
 _NAME = "watch"
 
@@ -21,9 +22,17 @@ def open_watch(state: Path, project: str, *, make: bool = False) -> Folder:
 
     Raises FileNotFoundError, UnsafeFile (also for the folder of another user), OSError.
     """
-    mode = PRIVATE_FOLDER if make else None
+    mode, name = None, watch_path(state, project).name
+    if make:
+        mode = PRIVATE_FOLDER
     with open_shared(state, _NAME, make=make) as watches:
-        return watches.subfolder(watch_path(state, project).name, make=mode)
+        try:
+            return watches.subfolder(name, make=mode)
+        except PermissionError:
+            status = watches.stat(name)
+            if status and status.st_uid not in trusted_users():
+                raise ForeignFile(watches.path / name, status.st_uid) from None
+            raise
 
 
 def watched_projects(state: Path) -> list[str]:

@@ -1,0 +1,155 @@
+"""`watch`: its first word is a verb, else an environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer.main
+
+from dartsctl.cli import completion
+from dartsctl.cli.app import program
+from dartsctl.cli.watch_options import WatchOptions, environment_name
+from dartsctl.config.settings import WatchSettings
+from dartsctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from live.in_process import RunHere
+
+pytest_plugins = ("live.in_process",)
+pytestmark = pytest.mark.compose
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with environments that are called like verbs of `watch`."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "compose.yml").write_text("services: {web: {image: x}, test: {image: x}}\n")
+    (folder / "dartsctl.toml").write_text(
+        '[prod]\nfiles = ["compose.yml"]\nenv_files = []\n'
+        '[environment.staging]\nfiles = ["compose.yml"]\nenv_files = []\n'
+        '[environment.silence]\nfiles = ["compose.yml"]\nenv_files = []\n'
+    )
+    return folder
+
+
+def parsed(*words: str) -> tuple[str | None, dict[str, Any]]:
+    """Return the verb of `watch` that a command line names, and the parameters before it."""
+    group = typer.main.get_command(program(["watch"])).commands["watch"]  # type: ignore[attr-defined]
+    context = group.make_context("watch", list(words))
+    verb = context._protected_args[0] if context._protected_args else None
+    return verb, context.params
+
+
+@pytest.mark.parametrize(
+    ("words", "verb", "environment"),
+    [
+        ([], None, None),
+        (["staging"], None, "staging"),
+        (["--once", "staging", "--json"], None, "staging"),
+        (["staging", "--interval", "5s"], None, "staging"),
+        (["--interval", "test"], None, None),
+        (["--notify", "ntfy://x", "status"], "status", None),
+        (["silence", "test", "--for", "2h"], "silence", None),
+        (["--", "silence"], "silence", None),
+    ],
+)
+def test_the_first_word_is_a_verb_or_an_environment(
+    words: list[str], verb: str | None, environment: str | None
+) -> None:
+    taken, parameters = parsed(*words)
+    assert (taken, parameters.get("environment")) == (verb, environment)
+
+
+def test_an_environment_that_is_called_like_a_verb_has_an_option(
+    project: Path, run_here: RunHere
+) -> None:
+    for words in (["silences", "--env", "silence"], ["--env", "silence", "silences"]):
+        done = run_here(project, "watch", *words)
+        assert (done.code, done.err) == (0, "nothing of shop-silence is silenced\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "hint"),
+    [
+        ("silenc web --for 2h", "not a verb of `watch`: 'silenc'", "did you mean silence?"),
+        ("silenc", "unknown environment: 'silenc'", "did you mean silence?"),
+        ("stagin", "unknown environment: 'stagin'", "did you mean staging?"),
+        ("stat", "unknown environment: 'stat'", "did you mean status?"),
+        ("staging --env prod", "two environments were named: staging and prod", "--env prod"),
+        ("silence web --for soon", "--for: 'soon' is not a length of time", "30m"),
+        ("silence web --for 0", "--for: the length of time must be between 1 s", "30m"),
+        ("silence web --for 31d", "--for: a silence lasts at most 30 d", "again"),
+        ("silence", "Missing", "watch silence --help"),
+        ("silence planet:mars --for 2h", "neither a service nor a port", "engine"),
+        ("silence wbe --for 2h", "no service of prod: 'wbe'", "did you mean web?"),
+        ("lift web", "not silenced: 'web'", "dartsctl watch silences --env prod"),
+        ("--interval 0", "--interval: the length of time must be between 1 s", "30m"),
+        ("--metrics 0", "--metrics: 0 is not a port number", "5000"),
+        ("--metrics abc", "--metrics: 'abc' is not a port number", "5000"),
+    ],
+)
+def test_bad_words_are_refused_with_the_next_step(
+    project: Path, run_here: RunHere, monkeypatch: pytest.MonkeyPatch,
+    words: str, error: str, hint: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{project}/no-engine.sock")
+    done = run_here(project, "watch", *words.split())
+    assert done.code == 2, done.text
+    assert error in done.err
+    assert hint in done.err.splitlines()[-1]
+
+
+def test_what_is_given_goes_before_the_settings() -> None:
+    settings = WatchSettings(notify=("a://x",), interval=30, heal=True)
+    assert WatchOptions().over(settings) == settings
+    given = WatchOptions(interval="5s", notify=["b://y"], metrics="9464", heal=False, reserve=True)
+    over = given.over(settings)
+    assert (over.interval, over.notify, over.metrics) == (5, ("b://y",), 9464)
+    assert (over.heal, over.reserve) == (False, True)
+
+
+def test_the_same_environment_may_be_named_twice() -> None:
+    assert environment_name("prod", "prod") == "prod"
+    assert environment_name(None, None) is None
+    with pytest.raises(UsageError):
+        environment_name("dev", "prod")
+
+
+def test_verbs_and_environments_are_completed(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    group: Any = typer.main.get_command(program(["watch"]))
+    context = group.commands["watch"].make_context("watch", [], resilient_parsing=True)
+    assert completion.watch_words(context, "s") == [
+        "silence", "silences", "status", "silence", "staging"
+    ]  # fmt: skip
+    assert completion.environments("st") == ["staging"]
+
+
+def test_a_silence_is_written_listed_and_lifted(
+    project: Path, run_here: RunHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{project}/no-engine.sock")
+    monkeypatch.chdir(project)
+    dry = run_here(project, "watch", "silence", "web", "--for", "2h", "--dry-run")
+    assert dry.out.startswith("would silence web until ")
+    assert "nothing of shop is silenced" in run_here(project, "watch", "silences").err
+    done = run_here(project, "watch", "silence", "test", "--for", "2h", "--reason", "a \x1b[1m b")
+    assert (done.code, done.out[:20]) == (0, "silenced test until ")
+    assert "no watch runs now" in done.err
+    assert run_here(project, "watch", "silence", "5000", "--for", "1h30m").code == 0
+    listed = run_here(project, "watch", "silences")
+    assert "test " in listed.out
+    assert "5000/tcp " in listed.out
+    assert "\x1b" not in listed.out
+    group: Any = typer.main.get_command(program(["watch"]))
+    context = group.commands["watch"].make_context("watch", [], resilient_parsing=True)
+    assert completion.silenced(context, "") == ["5000/tcp", "all", "test"]
+    assert run_here(project, "watch", "lift", "tst").err.endswith("hint: did you mean test?\n")
+    assert run_here(project, "watch", "lift", "port:5000").code == 0
+    assert run_here(project, "watch", "lift", "all").out == "lifted the silence of test\n"
+    assert run_here(project, "watch", "lift", "all").code == 2
