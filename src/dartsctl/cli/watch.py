@@ -204,14 +204,18 @@ def status(*, common: Common, context: typer.Context, env: Env = None) -> int:
 
 
 def _request(common: Common, name: str | None, options: WatchOptions) -> WatchRequest:
+    from dartsctl.config.documented_ports import documented_ports
     from dartsctl.workflows.watch.request import WatchRequest
 
-    settings = options.over(common.settings().watch)
+    project = common.settings()
+    settings = options.over(project.watch)
     try:
         examine = request_for(common, name, project=None, profiles=[], proxy="", url="")
     except UsageError as error:
         raise _with_verbs(error, name) from None
-    return WatchRequest(examine, settings, lambda: _request(common, name, options))
+    return WatchRequest(
+        examine, settings, lambda: _request(common, name, options), documented_ports(project)
+    )
 
 
 def _environment(common: Common, context: typer.Context, env: str | None) -> Environment:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from dartsctl.edges.state.watch_lock import watch_lock
 from dartsctl.edges.state.watch_state import WatchState
 from dartsctl.workflows.watch import loop
+from dartsctl.workflows.watch.build_view import ViewBoard
 from dartsctl.workflows.watch.channels import delivery_of, heartbeat_of
 from dartsctl.workflows.watch.ending import Ending
+from dartsctl.workflows.watch.eyes import looks_of
 from dartsctl.workflows.watch.known import Known
-from dartsctl.workflows.watch.look import look
 from dartsctl.workflows.watch.outputs import beginning, outputs_of
 from dartsctl.workflows.watch.request import rules_of
 from dartsctl.workflows.watch.saving import Saver, resumed
@@ -55,23 +56,29 @@ def _watch(
     settings = SettingsSource(request, ending, deps.now)
     outputs = outputs_of(request, known, deps=deps, on_end=ending.end)
     heartbeat = heartbeat_of(request.settings, request.environment, deps=deps)
+    looks = looks_of(request, known, deps=deps)
     saved = file.load()
     watcher = loop.Watcher(
         outputs,
         rules=rules_of(request.settings),
         clock=clock,
         jumped=clock.follow,
+        board=ViewBoard(request.environment.name, request.project, known),
+        want_look=looks.want,
         known=known,
         state=resumed(saved.state, clock()),
         delivery=delivery_of(request.settings, request.environment, saved.outbox, deps=deps),
         heartbeat=heartbeat,
         saver=Saver(file, saved.state, saved.outbox),
     )
-    sources: list[Source] = [settings, *sources_of(request, known, deps=deps)]
+    sources: list[Source] = [settings, looks, *sources_of(request, known, deps=deps)]
     if heartbeat:
         sources.append(heartbeat)
     try:
-        _run(watcher, sources, saved.note, request=request, known=known, ending=ending, deps=deps)
+        watcher.handle(beginning(request, deps.now()))
+        if saved.note:
+            watcher.handle(Note(saved.note, deps.now()))
+        loop.run(watcher, sources, stop=ending.stop, is_alive=looks.is_alive)
     except Exception:
         if heartbeat:
             heartbeat.fail()
@@ -81,27 +88,3 @@ def _watch(
         for output in outputs:
             output.close()
     return settings.latest
-
-
-def _run(
-    watcher: loop.Watcher,
-    sources: list[Source],
-    note: str,
-    *,
-    request: WatchRequest,
-    known: Known,
-    ending: Ending,
-    deps: Deps,
-) -> None:
-    """Say what is watched, and what there is to say about the saved state; then watch."""
-    watcher.handle(beginning(request, deps.now()))
-    if note:
-        watcher.handle(Note(note, deps.now()))
-    loop.run(
-        watcher,
-        sources,
-        lambda: look(request.examine, known, deps=deps),
-        clock=deps.now,
-        stop=ending.stop,
-        interval=request.settings.interval,
-    )

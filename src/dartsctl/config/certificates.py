@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dartsctl.config.secrets import Kind, Objection
-from dartsctl.text.phrases import shell_command
+from dartsctl.text.phrases import day, shell_command
 
 if TYPE_CHECKING:
     from dartsctl.stack.model import Mount, Stack
@@ -154,8 +153,3 @@ def _fault(kind: Kind, path: Path, what: str) -> Objection:
         sentence=f"{path} {what}",
         advice=shell_command("openssl", "x509", "-noout", "-subject", "-dates", "-in", path),
     )
-
-
-def day(moment: float) -> str:
-    """Return the date of a moment."""
-    return time.strftime("%Y-%m-%d", time.gmtime(moment))

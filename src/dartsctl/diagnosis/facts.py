@@ -52,6 +52,8 @@ class ContainerFacts:
     """starting, healthy, unhealthy; empty without a health check."""
     health_output: str = ""
     """Output of the last failed health check."""
+    unhealthy_since: float | None = None
+    """When the first of the failed health checks in a row began, as far as they are listed."""
     created: float | None = None
     started: float | None = None
     finished: float | None = None
@@ -110,6 +112,8 @@ class ServiceFacts:
     published: tuple[int, ...] = ()
     """Fixed tcp host ports in the Compose files."""
     conflicts: tuple[Conflict, ...] = ()
+    unsure_ports: tuple[int, ...] = ()
+    """Ports of which nothing visible says whether they can be bound."""
     name_taken_by: str = ""
     """The container outside the project that has its `container_name`."""
 
@@ -257,6 +261,15 @@ class CertificateFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateEnd:
+    """When a certificate of the proxy ends, Unix time. `where`: its file, or the URL."""
+
+    where: str
+    ends: float
+    is_served: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EngineFacts:
     """The engine. `problem`: why it did not answer."""
 
@@ -299,6 +312,8 @@ class Facts:
     busy: tuple[Endpoint, ...] = ()
     """Where many of the proxy's connections led to before we sent anything."""
     certificates: tuple[CertificateFacts, ...] = ()
+    certificate_ends: tuple[CertificateEnd, ...] = ()
+    """Of those that have a key, and of those that it has shown."""
     unknown: tuple[str, ...] = ()
     """What could not be checked, one sentence each."""
     commands: Commands = field(default_factory=Commands)

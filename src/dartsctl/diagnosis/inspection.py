@@ -95,6 +95,7 @@ def _facts(document: Cursor) -> ContainerFacts:
         restart_count=document.at("RestartCount").integer(0),
         restart_policy=host.at("RestartPolicy").at("Name").text(""),
         health=state.at("Health").at("Status").text("").replace("none", ""),
+        unhealthy_since=_unhealthy_since(state.at("Health")),
         created=parse_moment(document.at("Created").text("")),
         started=parse_moment(state.at("StartedAt").text("")),
         finished=parse_moment(state.at("FinishedAt").text("")),
@@ -146,6 +147,17 @@ def _last_output(health: Cursor) -> str:
         if check.at("ExitCode").integer(0, minimum=-LARGEST_INTEGER):
             output = check.at("Output").prose("").strip()
     return output
+
+
+def _unhealthy_since(health: Cursor) -> float | None:
+    """Return when the first of the latest failed checks in a row began; the engine lists five."""
+    began: float | None = None
+    for check in health.at("Log").items():
+        if not check.at("ExitCode").integer(0, minimum=-LARGEST_INTEGER):
+            began = None
+        elif began is None:
+            began = parse_moment(check.at("Start").text(""))
+    return began
 
 
 def _fixed_ports(table: Cursor) -> Iterator[int]:

@@ -115,6 +115,7 @@ def _port_trouble(cause: Cause, service: ServiceFacts, conflict: Conflict, facts
         ),
         data={
             "port": conflict.endpoints[0].port,
+            "protocol": conflict.endpoints[0].protocol,
             "addresses": [endpoint.address for endpoint in conflict.endpoints],
             **holder_data,
         },

@@ -88,7 +88,7 @@ class Attribution:
         pids: set[int] = set()
         for row in serving:
             pids.update(row.pids)
-        holders = dict.fromkeys(map(self._owner, serving))
+        holders = dict.fromkeys(map(self.owner, serving))
         for row in rows:
             if row.is_connection and pids.isdisjoint(row.pids):
                 holders[self._connection(row)] = None
@@ -108,13 +108,13 @@ class Attribution:
         are_listed = bool(holders)
         for row in self._owners.listeners(port):
             if row.protocol == "tcp" and row.state == "listen":
-                holder = self._owner(row)
+                holder = self.owner(row)
                 if not (are_listed and isinstance(holder, Unknown)):
                     holders.setdefault(holder, holder)
         return tuple(dict.fromkeys(holders.values()))
 
-    def _owner(self, row: Listener) -> Holder:
-        """Who has a socket open: a container, a dev server, a process, or an unseen owner."""
+    def owner(self, row: Listener) -> Holder:
+        """Return who has a socket open: a container, dev server, process, or an unseen owner."""
         evidence = f"{_state(row)} on {row.endpoint}"
         processes = [process for process in map(self._owners.describe, row.pids) if process]
         if not processes:

@@ -37,6 +37,11 @@ def local_time(moment: float) -> str:
     return f"{text[:-2]}:{text[-2:]}"
 
 
+def day(moment: float) -> str:
+    """Return the date of a Unix time, in UTC."""
+    return time.strftime("%Y-%m-%d", time.gmtime(moment))
+
+
 def shell_command(*words: object) -> str:
     """Return a command that can be pasted, quoted where a word needs it."""
     import shlex

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from dartsctl.edges.host import processes, sockets
 from dartsctl.ports.holders import DevLease
+from dartsctl.ports.listeners import Probe
 
 if TYPE_CHECKING:
-    from dartsctl.ports.listeners import Listener, Probe
+    from dartsctl.ports.listeners import Listener
     from dartsctl.ports.process import Process
     from dartsctl.server.lease_record import LeaseRecord
     from dartsctl.stack.bindings import Endpoint, TransportProtocol
@@ -26,8 +27,19 @@ class Host:
         self._processes: dict[int, Process | None] = {}
         self._held = held
         self._expected: frozenset[int] = frozenset()
+        self._may_bind = True
+
+    def reading_only(self) -> Host:
+        """Return this view, which binds nothing from now on: the socket table has to do.
+
+        A probe that lasts while the engine binds the same port would keep it from starting.
+        """
+        self._may_bind = False
+        return self
 
     def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool) -> Probe:
+        if not self._may_bind:
+            return Probe.FORBIDDEN
         return sockets.probe(endpoint, udp_reuse_address=udp_reuse_address)
 
     def listeners(self, port: int) -> tuple[Listener, ...]:

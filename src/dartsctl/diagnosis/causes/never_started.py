@@ -20,6 +20,7 @@ from dartsctl.stack import compose_errors
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
+    from dartsctl.stack.compose_errors import ComposeFailure
 
 CAUSE = Cause.NEVER_STARTED
 _WRAPPERS = re.compile(r"^.*(?:container init|container process|runc create failed): ")
@@ -88,7 +89,7 @@ def _created(service: ServiceFacts, container: ContainerFacts, facts: Facts) -> 
         data["port"] = failure.endpoint.port
     command: str | Fix = facts.commands.up
     if failure.kind == "port":
-        reason += "; the port is free now"
+        reason += f"; {_state_of_port(service, failure)}"
         command = Fix()
     return container_trouble(
         CAUSE,
@@ -105,7 +106,7 @@ def _not_started_again(service: ServiceFacts, container: ContainerFacts, facts: 
     failure = compose_errors.classify(container.error)
     reason = _WRAPPERS.sub("", failure.sentence)
     if failure.kind == "port" and failure.endpoint:
-        reason += f" ({failure.endpoint}), which is free now"
+        reason += f" ({failure.endpoint}); {_state_of_port(service, failure)}"
     return container_trouble(
         CAUSE,
         service,
@@ -115,6 +116,13 @@ def _not_started_again(service: ServiceFacts, container: ContainerFacts, facts: 
         command=Fix(),
         data={"error": container.error},
     )
+
+
+def _state_of_port(service: ServiceFacts, failure: ComposeFailure) -> str:
+    """Return what is known of a port that was refused: there is no conflict about it now."""
+    if failure.endpoint and failure.endpoint.port in service.unsure_ports:
+        return "whether the port is free now is not visible"
+    return "the port is free now"
 
 
 def repair(finding: Finding, facts: Facts) -> Repair:

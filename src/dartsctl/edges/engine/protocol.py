@@ -94,6 +94,9 @@ class EngineControl(Engine, Protocol):
     def clock(self) -> str:
         """Return the engine's current time, RFC 3339."""
 
+    def data_folder(self) -> str:
+        """Return the folder on the engine's host with images and containers; empty if unknown."""
+
     def stop_timeout(self, identity: str) -> int:
         """Return the seconds that a container has between SIGTERM and SIGKILL."""
 

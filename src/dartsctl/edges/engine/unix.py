@@ -226,6 +226,10 @@ class UnixEngine:
         """
         return self._api.get("/info", "info").at("SystemTime").text("")
 
+    def data_folder(self) -> str:
+        """Return the folder of the engine's host where it keeps images and containers."""
+        return self._api.get("/info", "info").at("DockerRootDir").text("")
+
     def stop_timeout(self, identity: str) -> int:
         """Return the seconds that a container has between SIGTERM and SIGKILL."""
         try:

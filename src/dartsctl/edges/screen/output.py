@@ -89,6 +89,10 @@ class Screen:
 
         return LineStream(sys.stdout, masker=self.masker, is_colored=self.is_colored, on_end=on_end)
 
+    def silent(self) -> Screen:
+        """Return a screen that shows nothing but warnings, with the same secrets."""
+        return Screen(quiet=True, color=self.color, masker=self.masker)
+
     @property
     def is_colored(self) -> bool:
         """Whether stdout is a terminal that shows colours."""

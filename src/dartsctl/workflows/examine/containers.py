@@ -13,6 +13,7 @@ from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.edges.host import network_namespace, processes
 from dartsctl.errors import DockerUnavailable
 from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.conflicts import PortVerdicts, Verdict
 from dartsctl.stack.model import COMPLETED
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class ContainerProbes:
                 waits_for_end_of=tuple(_one_shots(service)),
                 published=tuple(published),
                 conflicts=tuple(conflicts),
+                unsure_ports=_unsure_ports(preflight.verdicts, name),
                 name_taken_by=names_taken.get(name, ""),
             )
         return services
@@ -211,6 +213,15 @@ def socket_tables(
     if result is None or not result[1]:
         return None, ""
     return (result[1],), f"socket table in {container.name}"
+
+
+def _unsure_ports(verdicts: PortVerdicts, service: str) -> tuple[int, ...]:
+    """Return the ports of a service that may be free or not: reading alone does not tell."""
+    ports: list[int] = []
+    for checked in verdicts.bindings:
+        if checked.binding.service == service and checked.verdict is Verdict.UNCERTAIN:
+            ports += checked.binding.numbers
+    return tuple(ports)
 
 
 def _one_shots(service: Service) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dartsctl.config import certificates
 from dartsctl.diagnosis import proxies
 from dartsctl.diagnosis.facts import (
+    CertificateEnd,
     CertificateFacts,
     Commands,
     ContainerFacts,
@@ -142,8 +143,9 @@ class StackProbes:
         unasked = [f"{http.url} {http.answer}" for http in answers if http.limited]
         unasked += [_unsent(request) for request in results.unsent]
         certificate_facts: tuple[CertificateFacts, ...] = ()
+        ends: tuple[CertificateEnd, ...] = ()
         if name:
-            certificate_facts = self._certificates(name)
+            certificate_facts, ends = self._certificates(name)
         return Facts(
             engine=self._engine,
             now=self._deps.now() + self._engine.skew,
@@ -161,6 +163,7 @@ class StackProbes:
             turns=results.turns,
             busy=results.busy,
             certificates=(*certificate_facts, *results.certificates),
+            certificate_ends=(*ends, *results.certificate_ends),
             unknown=tuple(dict.fromkeys((*self._unknown, *unasked))),
             commands=self._request.commands,
         )
@@ -223,20 +226,19 @@ class StackProbes:
             requests += (examine_requests.request_for_url(self._request.url, layout),)
         return requests
 
-    def _certificates(self, proxy: str) -> tuple[CertificateFacts, ...]:
-        """Return the problems of the certificate files that the proxy mounts."""
+    def _certificates(
+        self, proxy: str
+    ) -> tuple[tuple[CertificateFacts, ...], tuple[CertificateEnd, ...]]:
+        """Return the problems of the certificate files that the proxy mounts, and their ends."""
         mounts_of = certificates.https_mounts(self._stack)
         if not self._engine.is_here or proxy not in mounts_of:
-            return ()
+            return (), ()
         mounts = mounts_of[proxy]
+        scan = certificate_files.look(mounts)
         objections = certificates.judge(
-            proxy,
-            mounts,
-            certificate_files.look(mounts),
-            stack=self._stack,
-            now=self._deps.now(),
+            proxy, mounts, scan, stack=self._stack, now=self._deps.now()
         )
-        return tuple(
+        problems = tuple(
             CertificateFacts(
                 where=objection.name,
                 sentence=objection.sentence,
@@ -246,6 +248,9 @@ class StackProbes:
             )
             for objection in objections
         )
+        usable = [pair for pair in scan.certificates if pair.key in ("fits", "unreadable")]
+        ends = (CertificateEnd(str(pair.path), pair.not_after) for pair in usable)
+        return problems, tuple(ends)
 
 
 def _proxy_facts(name: str, view: ProxyView, log: LogReading, stack: Stack) -> ProxyFacts | None:

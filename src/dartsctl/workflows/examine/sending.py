@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dartsctl.config import certificates
-from dartsctl.diagnosis.facts import CertificateFacts, HttpFacts, ProxyTurn
+from dartsctl.diagnosis.facts import CertificateEnd, CertificateFacts, HttpFacts, ProxyTurn
 from dartsctl.edges.http import get
 from dartsctl.edges.project import certificate_files
 from dartsctl.workflows.examine.connections import ConnectionTable, busy_places
@@ -43,6 +43,8 @@ class RequestResults:
     answers: tuple[HttpFacts, ...]
     certificates: tuple[CertificateFacts, ...] = ()
     """Problems of the certificates that the proxy has shown."""
+    certificate_ends: tuple[CertificateEnd, ...] = ()
+    """When those end that it has shown."""
     turns: tuple[ProxyTurn, ...] = ()
     """The proxy's connections meanwhile."""
     busy: tuple[Endpoint, ...] = ()
@@ -72,16 +74,21 @@ class RequestProbes:
         unsent = self._in_turn([row for row in requests if row.through_proxy], turns)
         turns.finish()
         sent = [*zip(turns.sent, turns.futures, strict=True), *zip(direct, futures, strict=True)]
-        answers, problems = [], []
+        answers: list[HttpFacts] = []
+        problems: list[CertificateFacts] = []
+        ends: list[CertificateEnd] = []
         for request, future in sent:
             answer, certificate = future.result()
             answers.append(answer)
-            if certificate and request.through_proxy:
-                problem = self._certificate_problem(request, answer, certificate)
-                problems += [problem] if problem else []
+            if not certificate or not request.through_proxy:
+                continue
+            if dates := certificate_files.served(certificate):
+                ends.append(CertificateEnd(request.url, dates[1], is_served=True))
+                problems += self._certificate_problems(request, answer, dates)
         return RequestResults(
             answers=tuple(answers),
             certificates=tuple(problems),
+            certificate_ends=tuple(ends),
             turns=tuple(turns.turns),
             busy=turns.busy,
             unsent=tuple(unsent),
@@ -106,18 +113,15 @@ class RequestProbes:
     def _get(self, request: ProbeRequest) -> tuple[HttpFacts, bytes]:
         return send_now(request, began=self._deps.now() + self._skew)
 
-    def _certificate_problem(
-        self, request: ProbeRequest, answer: HttpFacts, der: bytes
-    ) -> CertificateFacts | None:
+    def _certificate_problems(
+        self, request: ProbeRequest, answer: HttpFacts, dates: tuple[float, float]
+    ) -> list[CertificateFacts]:
         """Return what is wrong with the dates of a certificate that the proxy has shown."""
-        dates = certificate_files.served(der)
-        if dates is None:
-            return None
         problem = certificates.date_problem(*dates, answer.began - self._skew)
         if not problem:
-            return None
+            return []
         sentence = f"the certificate at {request.url} {problem}"
-        return CertificateFacts(request.url, sentence, refusing=True, source="TLS handshake")
+        return [CertificateFacts(request.url, sentence, refusing=True, source="TLS handshake")]
 
 
 def send_now(request: ProbeRequest, *, began: float) -> tuple[HttpFacts, bytes]:

@@ -40,10 +40,15 @@ class Examination:
     diagnosis: Diagnosis
     files_error: DartsctlError | None = None
     """Why the Compose files could not be read: the containers' labels say what the stack is."""
-    stack: Stack | None = None
+    preflight: Preflight | None = None
     """None if the engine does not answer."""
     requests: tuple[ProbeRequest, ...] = ()
     """The requests that a stack like this is asked by."""
+
+    @property
+    def stack(self) -> Stack | None:
+        """The stack; None if the engine does not answer."""
+        return self.preflight.stack if self.preflight else None
 
     @property
     def code(self) -> ExitCode:
@@ -70,8 +75,7 @@ def examine(request: ExamineRequest, *, deps: Deps) -> Examination:
     """
     facts, preflight, requests = _facts(request, deps)
     files_error = preflight.files_error if preflight else None
-    stack = preflight.stack if preflight else None
-    return Examination(request, facts, diagnose(facts), files_error, stack, requests)
+    return Examination(request, facts, diagnose(facts), files_error, preflight, requests)
 
 
 def _facts(

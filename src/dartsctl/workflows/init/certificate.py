@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config.certificates import SOON, day
+from dartsctl.config.certificates import SOON
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.changes import PRIVATE, Change, NewPair
 from dartsctl.discovery.proposal import Proposal, Task
@@ -16,7 +16,7 @@ from dartsctl.edges.project import certificate_files
 from dartsctl.edges.project.proxy_certificates import ProxyPair, proxy_pairs
 from dartsctl.errors import Advice, UsageError
 from dartsctl.stack.model import Mount
-from dartsctl.text.phrases import relative, shell_command
+from dartsctl.text.phrases import day, relative, shell_command
 
 if TYPE_CHECKING:
     from dartsctl.edges.project.certificate_files import PairState

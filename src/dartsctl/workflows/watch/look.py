@@ -1,39 +1,242 @@
-"""A look: doctor's examination of the stack, as an observation."""
+"""A full look: doctor's examination of the stack, and what only `watch` checks. Never raises."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dartsctl.alerts.observations import Looked
 from dartsctl.alerts.problem import Problem, Subject
+from dartsctl.alerts.problems.of_finding import problems_of
+from dartsctl.diagnosis.findings import Cause
+from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, Refused
+from dartsctl.ports.attribution import Attribution
+from dartsctl.ports.strangers import Lookout, wanted_ports
 from dartsctl.workflows.examine.stack import examine
+from dartsctl.workflows.preflight.from_labels import reason
+from dartsctl.workflows.watch.build_view import port_views, service_views
+from dartsctl.workflows.watch.checks.all_checks import CHECKS
+from dartsctl.workflows.watch.checks.base import CheckRules, Examined
+from dartsctl.workflows.watch.signals import Seen
 from dartsctl.workflows.watch.users_errors import unexplained
 
 if TYPE_CHECKING:
-    from dartsctl.diagnosis.findings import Finding
+    from collections.abc import Sequence
+
+    from dartsctl.alerts.problem import Kind
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts
+    from dartsctl.ports.strangers import Occupation
+    from dartsctl.text.masker import Masker
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.examine.probes import ExamineRequest
+    from dartsctl.workflows.examine.stack import Examination
+    from dartsctl.workflows.preflight.preflight import Preflight
     from dartsctl.workflows.watch.known import Known
 
+ANOTHER_STACK = "another-stack"
+FILES_UNREADABLE = "files-unreadable"
+LOOK_FAILED = "look-failed"
+_OF_DOCTOR: frozenset[Kind] = frozenset(("service", "site", "engine"))
+_STOPPED = (0, 130, 137, 143)
+"""Exit codes of a container that somebody stopped."""
 
-def look(request: ExamineRequest, known: Known, *, deps: Deps) -> Looked:
-    """Return what is wrong with the stack now, by root cause. `known` learns what was seen."""
+
+@dataclass(frozen=True, slots=True)
+class LookResult:
+    """What a full look has seen. `covers`: the kinds of subjects that it could look at."""
+
+    problems: tuple[Problem, ...] = ()
+    covers: frozenset[Kind] = frozenset()
+    seen: Seen = field(default_factory=Seen)
+    notes: tuple[str, ...] = ()
+    pause: float = 0.0
+    """Seconds for which the site's own limits want no more requests."""
+    examined: Examined | None = None
+    """None if the stack could not be examined."""
+
+
+def look(request: ExamineRequest, rules: CheckRules, known: Known, *, deps: Deps) -> LookResult:
+    """Return what is wrong with the stack now, by root cause. `known` learns what was seen.
+
+    It binds no port, and says nothing on the screen.
+    """
+    quiet = replace(deps, screen=deps.screen.silent(), host=lambda: deps.host().reading_only())
+    try:
+        result = _look(request, rules, known, quiet)
+    except DartsctlError as error:
+        result = _failed(error)
+    except Exception as error:
+        problem = Problem(
+            Subject("site"),
+            LOOK_FAILED,
+            f"the stack could not be examined: {type(error).__name__}",
+            request.commands.doctor,
+            severity="warning",
+        )
+        result = LookResult((problem,))
+    return _masked(result, deps.screen.masker)
+
+
+def _look(request: ExamineRequest, rules: CheckRules, known: Known, deps: Deps) -> LookResult:
+    subjects = frozenset(known.state.episodes)
     examination = examine(request, deps=deps)
     known.learn(examination)
-    problems = tuple(_problem(finding) for finding in examination.diagnosis.findings)
-    problems += unexplained(known, examination, deps.now())
-    return Looked(problems, frozenset(("service", "site", "engine", "certificate")))
-
-
-def _problem(finding: Finding) -> Problem:
-    evidence: list[str] = []
-    for link in finding.chain:
-        evidence += [link.text, *link.evidence]
-    return Problem(
-        Subject("service", finding.service),
-        finding.cause.value,
-        finding.sentence,
-        finding.command,
-        evidence=tuple(evidence),
-        data=finding.data,
+    facts, preflight = examination.facts, examination.preflight
+    if preflight is None:
+        problems = problems_of(examination.diagnosis.findings, facts)
+        return LookResult(problems, frozenset(("engine",)), Seen(engine=""))
+    examined = Examined(
+        facts,
+        preflight.stack,
+        examination,
+        rules,
+        deps,
+        is_down=is_down_on_purpose(facts, subjects),
+        occupations=occupations(preflight, rules, deps),
+        was_full=Subject("disk") in subjects,
     )
+    problems = _about_files(examination)
+    if not examined.is_down:
+        problems += problems_of(examination.diagnosis.findings, facts)
+        problems += unexplained(known, examination, deps.now())
+    more, kinds, notes = _run_checks(examined)
+    return LookResult(
+        _one_each((*problems, *more)),
+        _OF_DOCTOR | kinds,
+        Seen(
+            engine=facts.engine.version,
+            services=service_views(facts),
+            ports=port_views(examined.occupations),
+        ),
+        notes=notes,
+        pause=facts.pause,
+        examined=examined,
+    )
+
+
+def occupations(preflight: Preflight, rules: CheckRules, deps: Deps) -> tuple[Occupation, ...]:
+    """Return who is on production's ports, by the kernel's socket table."""
+    if not preflight.environment.is_production or not preflight.engine.is_here:
+        return ()
+    wanted = wanted_ports(preflight.stack, preflight.engine, rules.documented)
+    host = deps.host()
+    numbers = {port.port for port in wanted}
+    host.read_ahead(numbers)
+    attribution = Attribution(preflight.stack, preflight.containers, host)
+    lookout = Lookout(
+        preflight.stack,
+        preflight.engine,
+        preflight.containers,
+        attribution,
+        own_pids=frozenset((os.getpid(),)),
+    )
+    return lookout.occupations(wanted, {port: host.listeners(port) for port in numbers})
+
+
+def _run_checks(
+    examined: Examined,
+) -> tuple[list[Problem], frozenset[Kind], tuple[str, ...]]:
+    """Return the problems, the kinds that could be checked, and why others could not."""
+    problems: list[Problem] = []
+    kinds: set[Kind] = set()
+    notes: list[str] = []
+    for check in CHECKS:
+        try:
+            result = check.check(examined)
+            if result is not None:
+                problems += result
+                kinds |= check.COVERS
+        except DartsctlError as error:
+            notes.append(error.message)
+    return problems, frozenset(kinds), tuple(notes)
+
+
+def is_down_on_purpose(facts: Facts, subjects: frozenset[Subject]) -> bool:
+    """Whether nothing of the stack is meant to run: it was never up, is gone, or was stopped.
+
+    What an episode is about has failed, and was not stopped. Without episodes, a stack of which
+    every container ended as by a stop was stopped before `watch` began.
+    """
+    if not facts.has_containers:
+        return True
+    if any(subject.kind == "service" for subject in subjects):
+        return False
+    return all(
+        _was_stopped(container)
+        for service in facts.services.values()
+        for container in service.containers
+    )
+
+
+def _was_stopped(container: ContainerFacts) -> bool:
+    is_clean = not container.error and not container.oom_killed
+    return container.state == "exited" and is_clean and container.exit_code in _STOPPED
+
+
+def _about_files(examination: Examination) -> tuple[Problem, ...]:
+    """Return the problem of Compose files that cannot be read: the labels say what the stack is."""
+    error = examination.files_error
+    if error is None:
+        return ()
+    sentence = f"the Compose files cannot be read: {reason(error)}"
+    evidence = ("what runs is examined by its containers' labels", *error.details)
+    return (
+        Problem(
+            Subject("site"),
+            FILES_UNREADABLE,
+            sentence,
+            error.hint,
+            severity="warning",
+            evidence=evidence,
+        ),
+    )
+
+
+def _failed(error: DartsctlError) -> LookResult:
+    """Return what an error of the examination says."""
+    if isinstance(error, DockerUnavailable):
+        problem = Problem(Subject("engine"), Cause.ENGINE_DOWN.value, error.message, error.hint)
+        return LookResult((problem,), frozenset(("engine",)), Seen(engine=""))
+    cause = FILES_UNREADABLE
+    if isinstance(error, Refused):
+        cause = ANOTHER_STACK
+    problem = Problem(
+        Subject("site"),
+        cause,
+        error.message,
+        error.hint,
+        severity="warning",
+        evidence=error.details,
+    )
+    return LookResult((problem,), frozenset(("site", "engine")))
+
+
+def _one_each(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return the first problem of each subject."""
+    first: dict[Subject, Problem] = {}
+    for problem in problems:
+        first.setdefault(problem.subject, problem)
+    return tuple(first.values())
+
+
+def _masked(result: LookResult, masker: Masker) -> LookResult:
+    problems = tuple(_masked_problem(problem, masker) for problem in result.problems)
+    return replace(result, problems=problems)
+
+
+def _masked_problem(problem: Problem, masker: Masker) -> Problem:
+    return replace(
+        problem,
+        sentence=masker.line(problem.sentence),
+        command=_masked_command(problem.command, masker),
+        evidence=tuple(map(masker.line, problem.evidence)),
+        data=masker.document(problem.data),
+    )
+
+
+def _masked_command(command: str, masker: Masker) -> str:
+    """Return the same kind of text: a command stays one, an Advice too."""
+    text = masker.line(command)
+    if isinstance(command, Advice):
+        return Advice(text)
+    return text

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.clock import look_due
@@ -16,16 +18,16 @@ from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Observed, Seen, Sent
 
 if TYPE_CHECKING:
-    from dartsctl.alerts.observations import Looked, Observation
+    from dartsctl.alerts.observations import Observation
     from dartsctl.alerts.rules import Rules
+    from dartsctl.workflows.watch.build_view import ViewBoard
     from dartsctl.workflows.watch.delivery import Delivery
     from dartsctl.workflows.watch.heartbeat import Heartbeat
     from dartsctl.workflows.watch.saving import Saver
     from dartsctl.workflows.watch.signals import Emit, Output, Signal, Source
 
-
-LONGEST_LOOK = 300.0
-"""Seconds after which a look that has not ended keeps the heartbeat from being sent."""
+_TICK = 1.0
+"""Seconds between two ticks."""
 
 
 class Watcher:
@@ -40,6 +42,8 @@ class Watcher:
         *,
         rules: Rules,
         clock: Callable[[], float],
+        board: ViewBoard,
+        want_look: Callable[[str], None],
         state: State | None = None,
         known: Known | None = None,
         delivery: Delivery | None = None,
@@ -47,14 +51,15 @@ class Watcher:
         saver: Saver | None = None,
         jumped: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`known`: learns each new state, for the sources.
+        """`known`: learns each new state, for the sources. `want_look` takes the reason.
 
         `jumped`: by how many seconds `clock` was just set forward.
         """
         self.state = state or State()
         self._known = known or Known()
         self._known.state = self.state
-        self.wants_look = True
+        self._board = board
+        self._want_look = want_look
         self._outputs = outputs
         self._delivery = delivery
         self._heartbeat = heartbeat
@@ -72,16 +77,16 @@ class Watcher:
             case Noticed():
                 for output in self._outputs:
                     output.noticed(signal)
-            case LookWanted():
-                self.wants_look = True
+            case LookWanted(reason):
+                self._want_look(reason)
             case Note():
                 for output in self._outputs:
                     output.note(signal)
             case Sent():
                 self._take_report(signal)
-            case Seen(view):
-                for output in self._outputs:
-                    output.view(view)
+            case Seen():
+                self._board.take(signal)
+                self._show()
 
     def tick(self) -> None:
         """Let time pass. Ask for a look where it would open or close an episode."""
@@ -93,7 +98,8 @@ class Watcher:
         due = look_due(self.state, self._rules)
         if due <= now and due != self._look_due:
             self._look_due = due
-            self.wants_look = True
+            self._want_look("an episode is about to change")
+        self._show()
 
     def end_turn(self, emit: Emit, *, is_alive: bool = True) -> None:
         """Save what has changed, send what is due, and let the heartbeat know that we work.
@@ -124,6 +130,11 @@ class Watcher:
         if text:
             self.handle(Note(text, now))
 
+    def _show(self) -> None:
+        view = self._board.view(self._clock())
+        for output in self._outputs:
+            output.view(view)
+
     def _take_report(self, report: Sent) -> None:
         if self._delivery is None:
             return
@@ -144,40 +155,24 @@ class Watcher:
 def run(
     watcher: Watcher,
     sources: Sequence[Source],
-    look: Callable[[], Looked],
     *,
-    clock: Callable[[], float],
     stop: threading.Event,
-    interval: float,
+    is_alive: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Run the sources and the loop until `stop` is set. One look at a time, in its own thread."""
+    """Run the sources, each in its own thread, and the loop, until `stop` is set.
+
+    `is_alive`: whether the sources do what they should.
+    """
     signals: queue.SimpleQueue[Signal] = queue.SimpleQueue()
     for source in sources:
         threading.Thread(
             target=source.run, args=(signals.put, stop), name=source.name, daemon=True
         ).start()
-    looking = False
-    next_look = look_until = next_tick = 0.0
+    next_tick = 0.0
     while not stop.is_set():
-        try:
-            signal = signals.get(timeout=1.0)
-        except queue.Empty:
-            pass
-        else:
-            looking = looking and not isinstance(signal, Observed)
-            watcher.handle(signal)
-        if clock() >= next_tick:
-            next_tick = clock() + 1.0
+        with suppress(queue.Empty):
+            watcher.handle(signals.get(timeout=max(0.0, next_tick - time.monotonic())))
+        if time.monotonic() >= next_tick:
+            next_tick = time.monotonic() + _TICK
             watcher.tick()
-        watcher.end_turn(signals.put, is_alive=not looking or clock() < look_until)
-        if not looking and (watcher.wants_look or clock() >= next_look):
-            looking, watcher.wants_look = True, False
-            next_look = clock() + interval
-            look_until = clock() + LONGEST_LOOK
-            threading.Thread(target=_look, args=(look, signals, clock), daemon=True).start()
-
-
-def _look(
-    look: Callable[[], Looked], signals: queue.SimpleQueue[Signal], clock: Callable[[], float]
-) -> None:
-    signals.put(Observed(look(), clock()))
+        watcher.end_turn(signals.put, is_alive=is_alive())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.rules import Rules
+from dartsctl.ports.allocation import Allocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,8 @@ class WatchRequest:
     """With what the command line says instead."""
     reload: Callable[[], WatchRequest]
     """Read the settings again. Raises DartsctlError."""
+    documented: Allocation = field(default_factory=lambda: Allocation({}))
+    """Production's documented ports."""
 
     @property
     def environment(self) -> Environment:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from dartsctl.alerts.observations import Observation
     from dartsctl.alerts.state import Message
-    from dartsctl.workflows.watch.view import View
+    from dartsctl.workflows.watch.view import PortView, ServiceView, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,16 @@ class LookWanted:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A part of what the screen shows has changed."""
+    """A part of what the screen shows, as it is now. None: as it was."""
 
-    view: View
+    engine: str | None = None
+    services: tuple[ServiceView, ...] | None = None
+    """Without latencies, which `Known` has."""
+    ports: tuple[PortView, ...] | None = None
+    work: str | None = None
+    waiting: Mapping[str, int] | None = None
+    """Messages that wait to be sent, by channel."""
+    notes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

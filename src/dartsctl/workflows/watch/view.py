@@ -33,6 +33,7 @@ class PortView:
     holder: str = ""
     """`darts-app`, `reserved by this watch`, `python run.py (pid 7)`; empty: nobody."""
     is_stranger: bool = False
+    protocol: str = "tcp"
 
 
 @dataclass(frozen=True, slots=True)

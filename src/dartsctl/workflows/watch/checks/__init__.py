@@ -1,0 +1,1 @@
+"""What a look adds to doctor: one module for each check."""
