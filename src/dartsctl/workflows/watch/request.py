@@ -35,7 +35,8 @@ class WatchRequest:
 
     def is_like(self, other: WatchRequest) -> bool:
         """Whether both ask for the same watch."""
-        return (self.examine, self.settings) == (other.examine, other.settings)
+        mine = self.examine, self.settings, self.documented
+        return mine == (other.examine, other.settings, other.documented)
 
     @property
     def project(self) -> str:
