@@ -49,6 +49,10 @@ class Inspection:
     """Files and folders of the host."""
     health_check: HealthCheck = NO_HEALTH_CHECK
     """The image's, with what the Compose file said over it."""
+    stop_signal: str = ""
+    """As it was written: `SIGQUIT`, `3`; empty: SIGTERM."""
+    stop_timeout: int | None = None
+    """Seconds between that signal and SIGKILL; None: the engine's default. Negative: no limit."""
 
     def of_service(self, service: str) -> ContainerFacts:
         """Return the facts with the service's name and the last failed health check."""
@@ -68,7 +72,15 @@ def read(document: Cursor) -> Inspection:
         has_network=_has_network(document),
         mounts=tuple(_bind_mounts(document.at("Mounts"))),
         health_check=read_image_check(config.at("Healthcheck")),
+        stop_signal=config.at("StopSignal").text(""),
+        stop_timeout=_stop_timeout(config.at("StopTimeout")),
     )
+
+
+def _stop_timeout(timeout: Cursor) -> int | None:
+    if timeout.value is None:
+        return None
+    return timeout.integer(minimum=-LARGEST_INTEGER)
 
 
 def _bind_mounts(mounts: Cursor) -> Iterator[Mount]:

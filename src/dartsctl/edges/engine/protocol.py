@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from dartsctl.diagnosis.inspection import Inspection
     from dartsctl.diagnosis.log_stream import LogLine
+    from dartsctl.edges.engine.events import EventStream, RecentEvents
     from dartsctl.stack.containers import Container
     from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.health_check import HealthCheck
@@ -84,6 +85,15 @@ class EngineControl(Engine, Protocol):
 
         Without `stdout` only what the container writes to stderr, unless it has a terminal.
         """
+
+    def events(self, project: str, recent: RecentEvents) -> EventStream:
+        """Return the events about a project's containers from now on.
+
+        After `recent` ones: those that the engine still has from then on, without them.
+        """
+
+    def pid(self) -> int | None:
+        """Return the engine's process, None if it is not in sight: another one after a restart."""
 
     def execute(self, identity: str, argv: Sequence[str]) -> tuple[int, str, str] | None:
         """Run a command in a running container. Return exit code, stdout and stderr, or None."""

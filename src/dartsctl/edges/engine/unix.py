@@ -25,6 +25,7 @@ from dartsctl.text.strict_json import Cursor, read_json
 if TYPE_CHECKING:
     from dartsctl.diagnosis.inspection import Inspection
     from dartsctl.diagnosis.log_stream import LogLine
+    from dartsctl.edges.engine.events import EventStream, RecentEvents
     from dartsctl.edges.engine.unix_http import Stream
     from dartsctl.stack.engine_rules import Product
 
@@ -179,6 +180,16 @@ class UnixEngine:
             if "does not support reading" in error.message:
                 return None
             raise
+
+    def events(self, project: str, recent: RecentEvents) -> EventStream:
+        """Return the events about a project's containers: new ones, and those after `recent`."""
+        from dartsctl.edges.engine import events
+
+        return events.open_events(self._api, project, recent)
+
+    def pid(self) -> int | None:
+        """Return the engine's process, None if it is not in sight."""
+        return self._api.peer()[0] or None
 
     def execute(self, identity: str, argv: Sequence[str]) -> tuple[int, str, str] | None:
         """Run a command in a running container. Return its exit code, stdout and stderr.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.alerts.state import State
 from dartsctl.alerts.upstream_errors import UpstreamErrors
+from dartsctl.workflows.watch.running import RunningContainers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,8 @@ class Known:
         """The latest requests that a limit of the site refused or delayed, by its log."""
         self.follows_log = False
         """Whether the proxy's error log is followed at the moment."""
+        self.running = RunningContainers()
+        """The containers that run, by the engine's events."""
         self._examination: Examination | None = None
         self._services: dict[str, str] = {}
         self._latencies: dict[str, deque[float | None]] = {}

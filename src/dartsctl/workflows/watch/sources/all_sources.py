@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dartsctl.workflows.watch.sources import requests, silences, work
+from dartsctl.workflows.watch.sources import events, processes, requests, silences, work
 
 if TYPE_CHECKING:
     from dartsctl.workflows.deps import Deps
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 Maker = Callable[["WatchRequest", "Known", "Deps"], "Source | None"]
 """Makes a source; None where this watch has no use for it."""
 
-SOURCES: tuple[Maker, ...] = (work.make, silences.make, requests.make)
+SOURCES: tuple[Maker, ...] = (
+    events.make,
+    processes.make,
+    work.make,
+    silences.make,
+    requests.make,
+)
 
 
 def sources_of(request: WatchRequest, known: Known, *, deps: Deps) -> list[Source]:
