@@ -62,7 +62,7 @@ MEANINGS: dict[str, tuple[str, ...]] = {
     "out of memory in a child": (STARTED, "look"),
     "out of memory in a child, down": (PLANNED,),
     "unhealthy": (STARTED, "look"),
-    "bind failure": (),
+    "bind failure": ("look",),
     "start again, port taken": (STARTED, PLANNED),
 }
 

@@ -81,7 +81,7 @@ class Recorder:
             attributes = event["Actor"]["Attributes"]
             row: dict[str, Any] = {
                 "action": action,
-                "id": event["Actor"]["ID"],
+                "id": event["Actor"]["ID"][:12],
                 "name": attributes["name"],
                 "nano": event["timeNano"] - events[0]["timeNano"],
             }
@@ -159,8 +159,16 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", PORT)):
         case("bind failure", ports=ports)
     case("start again, port taken", lambda: _start_again(record), ports=ports)
-    json.dump(record.rows, sys.stdout, indent=1)
-    sys.stdout.write("\n")
+    sys.stdout.write(_document(record.rows))
+
+
+def _document(rows: dict[str, list[dict[str, Any]]]) -> str:
+    """Return the rows as JSON with one event a line."""
+    parts: list[str] = []
+    for name, events in rows.items():
+        lines = ",\n".join(f"  {json.dumps(event)}" for event in events)
+        parts.append(f" {json.dumps(name)}: [\n{lines}\n ]")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def _start_again(record: Recorder) -> None:
