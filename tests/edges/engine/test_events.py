@@ -25,11 +25,18 @@ PROJECT = "shop"
 NANO = 1_795_724_206_931_631_245
 
 
-def line(action: str = "die", *, nano: int = NANO, project: str = PROJECT, **more: str) -> bytes:
+def line(
+    action: str = "die",
+    *,
+    nano: int = NANO,
+    project: str = PROJECT,
+    oneoff: str = "False",
+    **more: str,
+) -> bytes:
     attributes = {
         "com.docker.compose.project": project,
         "com.docker.compose.service": "app",
-        "com.docker.compose.oneoff": "False",
+        "com.docker.compose.oneoff": oneoff,
         "name": "shop-app-1",
         **more,
     }
@@ -142,7 +149,7 @@ def test_details_of_an_event() -> None:
     health = read_event(line("health_status: unhealthy"), PROJECT)
     assert health
     assert (health.action, health.health) == ("health_status", "unhealthy")
-    run = read_event(line(**{"com.docker.compose.oneoff": "True"}), PROJECT)
+    run = read_event(line(oneoff="True"), PROJECT)
     assert run
     assert run.is_one_off
     assert run.exit_code is None
