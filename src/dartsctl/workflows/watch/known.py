@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.alerts.state import State
 from dartsctl.alerts.upstream_errors import UpstreamErrors
-from dartsctl.workflows.watch.running import RunningContainers
+from dartsctl.edges.host.running import RunningContainers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,11 +14,11 @@ from dartsctl.alerts.container_events import ContainerHistory
 from dartsctl.alerts.observations import Exited
 from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.edges.engine.events import RecentEvents
+from dartsctl.edges.engine.snapshots import Snapshots
+from dartsctl.edges.host.running import RunningContainer
 from dartsctl.errors import DockerUnavailable
 from dartsctl.workflows.watch.engine_state import EngineState
-from dartsctl.workflows.watch.running import RunningContainer
 from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Observed
-from dartsctl.workflows.watch.snapshots import Snapshots
 
 if TYPE_CHECKING:
     import threading
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from dartsctl.alerts.container_events import ContainerEvent, Happening
     from dartsctl.edges.engine.events import EventStream
     from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.edges.host.running import RunningContainers
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.watch.known import Known
     from dartsctl.workflows.watch.request import WatchRequest
-    from dartsctl.workflows.watch.running import RunningContainers
     from dartsctl.workflows.watch.signals import Emit, Source
 
 ENGINE_DEADLINE = 3.0

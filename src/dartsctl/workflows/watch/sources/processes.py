@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from dartsctl.edges.host.running import RunningContainer, RunningContainers
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.watch.known import Known
     from dartsctl.workflows.watch.request import WatchRequest
-    from dartsctl.workflows.watch.running import RunningContainer, RunningContainers
     from dartsctl.workflows.watch.signals import Emit
 
 _CONFIRM_WITHIN = 1.0
