@@ -21,6 +21,7 @@ pytestmark = pytest.mark.once
 OWNERS: dict[str, set[str]] = {
     "apprise": {"edges/notify/sender.py"},
     "dotenv": {"edges/project/env_files.py"},
+    "prometheus_client": {"edges/metrics/exporter.py"},
     "prompt_toolkit": {"edges/screen/prompts.py"},
     "psutil": {"edges/host/processes.py", "edges/host/sockets.py"},
     "python_on_whales": {"edges/engine/remote_query.py"},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dartsctl.cli.deps import Common, deps_of, environment_of
+from dartsctl.cli.deps import Common, compose_on, deps_of, environment_of
 from dartsctl.cli.doctor import request_for
 from dartsctl.cli.help import VerbGroup, Verbs
 from dartsctl.cli.options import verb
@@ -205,6 +205,7 @@ def status(*, common: Common, context: typer.Context, env: Env = None) -> int:
 
 def _request(common: Common, name: str | None, options: WatchOptions) -> WatchRequest:
     from dartsctl.config.documented_ports import documented_ports
+    from dartsctl.workflows.preflight.production_ports import production_ports
     from dartsctl.workflows.watch.request import WatchRequest
 
     project = common.settings()
@@ -214,7 +215,11 @@ def _request(common: Common, name: str | None, options: WatchOptions) -> WatchRe
     except UsageError as error:
         raise _with_verbs(error, name) from None
     return WatchRequest(
-        examine, settings, lambda: _request(common, name, options), documented_ports(project)
+        examine,
+        settings,
+        reload=lambda: _request(common, name, options),
+        documented=documented_ports(project),
+        production=lambda: production_ports(project, compose_on)[0],
     )
 
 

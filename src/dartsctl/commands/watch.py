@@ -54,7 +54,7 @@ def _watch(
     """Watch until the end, or until the settings have changed. Return the request with these."""
     known = Known()
     settings = SettingsSource(request, ending, deps.now)
-    outputs = outputs_of(request, known, deps=deps, on_end=ending.end)
+    outputs = outputs_of(request, known, deps=deps, ending=ending)
     heartbeat = heartbeat_of(request.settings, request.environment, deps=deps)
     looks = looks_of(request, known, deps=deps)
     saved = file.load()

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from dartsctl import spawn
 from dartsctl.errors import Advice, DartsctlError, TimedOut, UsageError
-from dartsctl.text.phrases import did_you_mean, shell_command
+from dartsctl.text.install_command import install_command
+from dartsctl.text.phrases import did_you_mean
 
 SEND_DEADLINE = 30.0
 """Seconds for one message. Apprise's own limits are shorter, but not every service obeys them."""
@@ -104,17 +105,9 @@ def send(url: str, text: Text, *, deadline: float = SEND_DEADLINE) -> str:
 def require_apprise() -> None:
     """Raise UsageError with the command that installs the extra, unless it is installed."""
     if importlib.util.find_spec("apprise") is None:
-        raise UsageError("notifications need the library apprise", hint=_install_command())
-
-
-def _install_command() -> str:
-    """Return the command for this installation."""
-    prefix = sys.prefix
-    if "/pipx/venvs/" in prefix:
-        return "pipx inject dartsctl apprise"
-    if "/uv/tools/" in prefix:
-        return "uv tool install 'dartsctl[notify]'"
-    return shell_command(sys.executable, "-m", "pip", "install", "dartsctl[notify]")
+        raise UsageError(
+            "notifications need the library apprise", hint=install_command("apprise", "notify")
+        )
 
 
 _URL_ADVICE = Advice("write a URL that Apprise knows: https://appriseit.com/services/")
@@ -139,5 +132,7 @@ def _ask(request: Mapping[str, Any], *, deadline: float) -> Any:
         raise DartsctlError(f"the notification URLs have more than {spawn.STDIN_LIMIT} bytes")
     done = spawn.run(command, deadline=deadline, stdin=stdin)
     if done.code != 0:  # its stderr may contain the URL
-        raise DartsctlError("the library apprise has failed", hint=_install_command())
+        raise DartsctlError(
+            "the library apprise has failed", hint=install_command("apprise", "notify")
+        )
     return json.loads(done.stdout)

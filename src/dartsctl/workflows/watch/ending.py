@@ -29,6 +29,7 @@ class Ending:
         self.stop = threading.Event()
         self.reload = threading.Event()
         """SIGHUP has come; who reads the settings clears it."""
+        self.is_first_round = True
         self._asked = False
         self._terminal: int | None = None
 
@@ -62,6 +63,7 @@ class Ending:
 
     def next_round(self) -> None:
         """Prepare for another start, unless the end was asked for meanwhile."""
+        self.is_first_round = False
         self.stop = threading.Event()
         if self._asked:
             self.stop.set()

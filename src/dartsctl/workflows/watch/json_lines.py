@@ -136,6 +136,7 @@ def _service(service: ServiceView) -> dict[str, Any]:
 def _port(port: PortView) -> dict[str, Any]:
     return {
         "port": port.port,
+        "protocol": port.protocol,
         "service": port.service,
         "holder": port.holder,
         "is_stranger": port.is_stranger,

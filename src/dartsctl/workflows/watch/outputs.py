@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dartsctl.errors import DartsctlError
 from dartsctl.text.phrases import exact_duration
 from dartsctl.workflows.watch.lines import JsonLines, PlainLines
 from dartsctl.workflows.watch.signals import Note
@@ -13,24 +14,48 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.watch.ending import Ending
     from dartsctl.workflows.watch.known import Known
     from dartsctl.workflows.watch.request import WatchRequest
     from dartsctl.workflows.watch.signals import Output
 
 
-def outputs_of(
-    request: WatchRequest, known: Known, *, deps: Deps, on_end: Callable[[], None]
-) -> list[Output]:
+def outputs_of(request: WatchRequest, known: Known, *, deps: Deps, ending: Ending) -> list[Output]:
     """Return the outputs, the screen last: its `close` may raise BrokenPipeError.
 
-    `on_end` is called, in some thread, when nobody reads what is shown any more.
+    Raises DartsctlError if metrics cannot be served. When the settings were read again it is a
+    warning: the watch goes on.
     """
     del known
-    return [screen_of(request, deps=deps, on_end=on_end)]
+    outputs: list[Output] = []
+    try:
+        outputs += metrics_of(request, deps=deps)
+    except DartsctlError as error:
+        if ending.is_first_round:
+            raise
+        deps.screen.warn(f"no metrics: {error.message}")
+    return [*outputs, screen_of(request, deps=deps, on_end=ending.end)]
+
+
+def metrics_of(request: WatchRequest, *, deps: Deps) -> list[Output]:
+    """Return the metrics, if they are asked for. Raises DartsctlError if the port is not free."""
+    port = request.settings.metrics
+    if port is None:
+        return []
+    from dartsctl.workflows.watch.metrics import MetricsOutput, refuse_production_port
+
+    refuse_production_port(port, request.production())
+    first = View(request.environment.name, request.project, deps.now())
+    output = MetricsOutput(port, first, shown=deps.screen.masker.line)
+    output.start()
+    return [output]
 
 
 def screen_of(request: WatchRequest, *, deps: Deps, on_end: Callable[[], None]) -> Output:
-    """Return what a person or a program sees: JSON lines, the dashboard, or plain lines."""
+    """Return what a person or a program sees: JSON lines, the dashboard, or plain lines.
+
+    `on_end` is called, in some thread, when nobody reads what is shown any more.
+    """
     screen = deps.screen
     if screen.as_json:
         return JsonLines(screen, on_end=on_end)
@@ -49,4 +74,7 @@ def beginning(request: WatchRequest, now: float) -> Note:
         name += f" (project {request.project})"
     interval = exact_duration(request.settings.interval)
     data = {"environment": request.environment.name, "project": request.project}
-    return Note(f"watching {name}: a full look every {interval}", now, data=data)
+    text = f"watching {name}: a full look every {interval}"
+    if request.settings.metrics is not None:
+        text += f", metrics on http://127.0.0.1:{request.settings.metrics}/metrics"
+    return Note(text, now, data=data)

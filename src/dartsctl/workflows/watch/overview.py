@@ -197,7 +197,10 @@ def _port(port: PortView, glyphs: Glyphs) -> Row:
         style, mark = "bad", glyphs.bad
     elif not port.holder:
         style, mark, holder = "dim", glyphs.none, "nobody"
-    cells = (Cell(mark, style), Cell(str(port.port)), Cell(port.service), Cell(holder, style))
+    number = str(port.port)
+    if port.protocol != "tcp":
+        number += f"/{port.protocol}"
+    cells = (Cell(mark, style), Cell(number), Cell(port.service), Cell(holder, style))
     return Row(cells, weight=int(port.is_stranger))
 
 

@@ -27,6 +27,8 @@ class WatchRequest:
     """Read the settings again. Raises DartsctlError."""
     documented: Allocation = field(default_factory=lambda: Allocation({}))
     """Production's documented ports."""
+    production: Callable[[], Allocation] = lambda: Allocation({})
+    """Production's ports, documented and published. Asks Compose."""
 
     @property
     def environment(self) -> Environment:
