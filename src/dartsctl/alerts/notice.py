@@ -20,6 +20,8 @@ NoticeKind = Literal["failure", "warning", "success", "info"]
 
 _MOST_EVIDENCE = 12
 """Lines of evidence in a body. The whole of it is in `doctor` and in the JSON lines."""
+_MOST_SUMMARISED = 15
+"""Episodes that a summary names."""
 _LONGEST_LINE = 300
 _LONGEST_SHORT = 140
 """Characters of the short form without the id: one SMS."""
@@ -57,12 +59,16 @@ class NoticeWriter:
         body = [self._line(problem.sentence), *map(self._line, _details(message))]
         if message.occasion == "recovered":
             body[0] = self._line(f"{what} has recovered; before: {problem.sentence}")
+        short = f"{_headline(message, what)}: {problem.sentence}"
+        if message.occasion == "summary":
+            body = list(map(self._line, _summary(message)))
+            short = f"SUMMARY: {body[0]}"
         return Notice(
             id=identifier,
             kind=_kind(message),
             title=title,
             body="\n".join([*body, f"message: {identifier}"]),
-            short=self._short(f"{_headline(message, what)}: {problem.sentence}", identifier),
+            short=self._short(short, identifier),
         )
 
     def test(self, identifier: str) -> Notice:
@@ -123,11 +129,40 @@ def _headline(message: Message, what: str) -> str:
 def _kind(message: Message) -> NoticeKind:
     if message.occasion == "recovered":
         return "success"
-    if message.occasion in ("summary", "test"):
+    if message.occasion == "test":
         return "info"
+    if message.occasion == "summary":
+        return _summary_kind(message)
     if message.episode.problem.severity == "warning":
         return "warning"
     return "failure"
+
+
+def _summary_kind(message: Message) -> NoticeKind:
+    still_open = [episode for episode in message.episodes if episode.phase != "closing"]
+    if not still_open:
+        return "success"
+    if all(episode.problem.severity == "warning" for episode in still_open):
+        return "warning"
+    return "failure"
+
+
+def _summary(message: Message) -> list[str]:
+    """Return how many episodes there are, and a line for each of the first ones."""
+    closed = [episode for episode in message.episodes if episode.phase == "closing"]
+    total = len(message.episodes) + message.more
+    lines = [f"{total} alerts at once: {total - len(closed)} failed, {len(closed)} recovered"]
+    if message.more:
+        lines = [f"{total} alerts at once"]
+    for episode in message.episodes[:_MOST_SUMMARISED]:
+        word = "failed"
+        if episode.phase == "closing":
+            word = "recovered"
+        lines.append(f"- {word}: {episode.problem.sentence}")
+    left_out = total - min(len(message.episodes), _MOST_SUMMARISED)
+    if left_out:
+        lines.append(f"... and {left_out} more: dartsctl watch status")
+    return lines
 
 
 def _details(message: Message) -> list[str]:
@@ -138,7 +173,9 @@ def _details(message: Message) -> list[str]:
     if message.occasion == "recovered":
         lasted = exact_duration(max(0.0, message.when - episode.began))
         return [*lines, f"until: {local_time(message.when)} ({lasted})"]
-    if episode.count > 1:
+    if message.note:
+        lines.append(message.note)
+    elif episode.count > 1:
         lines.append(f"failures: {episode.count}")
     if problem.affected:
         names = sorted(map(describe_subject, problem.affected))

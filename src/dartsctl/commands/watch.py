@@ -9,7 +9,7 @@ from dartsctl.edges.state.watch_lock import watch_lock
 from dartsctl.edges.state.watch_state import WatchState
 from dartsctl.workflows.watch import loop
 from dartsctl.workflows.watch.build_view import ViewBoard
-from dartsctl.workflows.watch.channels import delivery_of, heartbeat_of
+from dartsctl.workflows.watch.channels import delivery_to, destinations_of, heartbeat_to
 from dartsctl.workflows.watch.ending import Ending
 from dartsctl.workflows.watch.eyes import looks_of
 from dartsctl.workflows.watch.known import Known
@@ -24,6 +24,7 @@ from dartsctl.workflows.watch.steady_clock import SteadyClock
 if TYPE_CHECKING:
     from dartsctl.errors import ExitCode
     from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.watch.channels import Destinations
     from dartsctl.workflows.watch.request import WatchRequest
     from dartsctl.workflows.watch.signals import Source
 
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
     """Watch until a signal ends it. Returns 0, or 130 after Ctrl-C.
 
-    Raises Refused if another watch of the project runs.
+    Raises Refused if another watch of the project runs, UsageError for a wrong URL.
     """
     ending = Ending()
+    destinations = _destinations(request, deps)
     name = request.environment.name
     file = WatchState(deps.state, request.project)
     clock = SteadyClock(deps.now, deps.monotonic)
@@ -43,19 +45,29 @@ def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
         watch_lock(deps.state, request.project, environment=name, now=deps.now()),
     ):
         while not ending.is_over:
-            request = _watch(request, ending, file, clock, deps=deps)
+            settings = _watch(request, destinations, ending, file, clock, deps=deps)
+            request, destinations = settings.latest, settings.latest_destinations
             ending.next_round()
     return ending.code
 
 
 def _watch(
-    request: WatchRequest, ending: Ending, file: WatchState, clock: SteadyClock, *, deps: Deps
-) -> WatchRequest:
-    """Watch until the end, or until the settings have changed. Return the request with these."""
+    request: WatchRequest,
+    destinations: Destinations,
+    ending: Ending,
+    file: WatchState,
+    clock: SteadyClock,
+    *,
+    deps: Deps,
+) -> SettingsSource:
+    """Watch until the end, or until the settings have changed. Return what has read these."""
     known = Known()
-    settings = SettingsSource(request, ending, deps.now)
+    settings = SettingsSource(
+        request, ending, deps.now, lambda latest: _destinations(latest, deps), destinations
+    )
     outputs = outputs_of(request, known, deps=deps, ending=ending)
-    heartbeat = heartbeat_of(request.settings, request.environment, deps=deps)
+    interval = request.settings.heartbeat_interval
+    heartbeat = heartbeat_to(destinations.heartbeat, interval, deps=deps)
     looks = looks_of(request, known, deps=deps)
     saved = file.load()
     watcher = loop.Watcher(
@@ -67,7 +79,7 @@ def _watch(
         want_look=looks.want,
         known=known,
         state=resumed(saved.state, clock()),
-        delivery=delivery_of(request.settings, request.environment, saved.outbox, deps=deps),
+        delivery=delivery_to(destinations.channels, request.environment, saved.outbox, deps=deps),
         heartbeat=heartbeat,
         saver=Saver(file, saved.state, saved.outbox),
     )
@@ -78,6 +90,7 @@ def _watch(
         watcher.handle(beginning(request, deps.now()))
         if saved.note:
             watcher.handle(Note(saved.note, deps.now()))
+        watcher.begin()
         loop.run(watcher, sources, stop=ending.stop, is_alive=looks.is_alive)
     except Exception:
         if heartbeat:
@@ -87,4 +100,8 @@ def _watch(
         watcher.close()
         for output in outputs:
             output.close()
-    return settings.latest
+    return settings
+
+
+def _destinations(request: WatchRequest, deps: Deps) -> Destinations:
+    return destinations_of(request.settings, request.environment, deps=deps)

@@ -116,6 +116,13 @@ def test_a_wrong_url_is_named_by_its_position_and_scheme(url: str, message: str)
     assert refusal.value.hint
 
 
+def test_without_the_extra_the_command_that_installs_it_is_shown() -> None:
+    with pytest.raises(UsageError) as refusal:
+        channels.require_apprise("URL 1", find=lambda _: None)
+    assert refusal.value.message == "URL 1: the library apprise is not installed"
+    assert "dartsctl[notify]" in refusal.value.hint
+
+
 def test_nothing_is_needed_without_a_url() -> None:
     assert channels.check_urls([], sources=[]) == ()
 

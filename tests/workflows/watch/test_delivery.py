@@ -111,7 +111,7 @@ def test_a_channel_that_fails_gets_its_messages_once_when_it_works_again() -> No
     loop.message("opened", "db")
     loop.turn(1)
     assert loop.notes == ["channel json://a answers 500; its messages wait and are sent again"]
-    assert loop.delivery.notes() == ("channel json://a: 2 messages wait: it answers 500",)
+    assert loop.delivery.waiting() == {MAIN.id: 2}
     loop.turn(0, 1.0)
     loop.turn(1, 1.0)
     assert loop.taken == []
@@ -119,7 +119,7 @@ def test_a_channel_that_fails_gets_its_messages_once_when_it_works_again() -> No
     loop.turn(2, 60.0)
     assert loop.taken == [(MAIN.url, "FAILED")] * 2
     assert loop.notes[1:] == ["channel json://a takes messages again"]
-    assert loop.delivery.notes() == ()
+    assert loop.delivery.waiting() == {}
     loop.turn(0, 600.0)
     assert len(loop.taken) == 2
 
@@ -199,3 +199,14 @@ def test_messages_of_a_channel_that_is_gone_are_reported() -> None:
     assert [entry.channel for entry in dropped] == [OTHER.id]
     loop.turn(1)
     assert loop.taken == [(MAIN.url, "FAILED")]
+
+
+def test_what_the_last_watch_could_not_send_to_a_channel_that_is_gone_is_said() -> None:
+    before = Loop(MAIN, OTHER)
+    before.message("opened")
+    before.message("opened", "db")
+    after = Loop(MAIN, outbox=before.delivery.outbox)
+    (note,) = after.delivery.dropped_notes()
+    assert note.startswith("the settings no longer have the channel notify json://b; 2 messages ")
+    assert note.endswith("the last: FAILED: db: prod")
+    assert [entry.channel for entry in after.delivery.outbox.waiting] == [MAIN.id] * 2

@@ -9,7 +9,7 @@ import importlib.util
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -60,7 +60,7 @@ def check_urls(urls: Sequence[str], *, sources: Sequence[str]) -> tuple[CheckedU
     """
     if not urls:
         return ()
-    require_apprise()
+    require_apprise(sources[0])
     for url, source in zip(urls, sources, strict=True):
         if not _SCHEME.match(url):
             raise UsageError(
@@ -102,12 +102,16 @@ def send(url: str, text: Text, *, deadline: float = SEND_DEADLINE) -> str:
         return f"cannot be used: {type(error).__name__}"
 
 
-def require_apprise() -> None:
-    """Raise UsageError with the command that installs the extra, unless it is installed."""
-    if importlib.util.find_spec("apprise") is None:
-        raise UsageError(
-            "notifications need the library apprise", hint=install_command("apprise", "notify")
-        )
+def require_apprise(
+    source: str, *, find: Callable[[str], object] = importlib.util.find_spec
+) -> None:
+    """Raise UsageError with the command that installs the extra, unless it is installed.
+
+    `source`: what needs it. `find` looks for a library.
+    """
+    if find("apprise") is None:
+        hint = install_command("apprise", "notify")
+        raise UsageError(f"{source}: the library apprise is not installed", hint=hint)
 
 
 _URL_ADVICE = Advice("write a URL that Apprise knows: https://appriseit.com/services/")

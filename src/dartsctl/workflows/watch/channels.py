@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,32 @@ if TYPE_CHECKING:
     from dartsctl.workflows.watch.delivery import Role
 
 
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Where a watch sends to."""
+
+    channels: tuple[Channel, ...] = ()
+    heartbeat: str = field(default="", repr=False)
+    """Its URL; empty for none."""
+
+
+def destinations_of(
+    settings: WatchSettings, environment: Environment, *, deps: Deps
+) -> Destinations:
+    """Return the channels and the heartbeat.
+
+    Raises UsageError for a wrong URL, or if Apprise is needed and not installed.
+    """
+    return Destinations(
+        channels_of(settings, environment, deps=deps),
+        _heartbeat_url(settings, environment, deps=deps),
+    )
+
+
 def channels_of(
     settings: WatchSettings, environment: Environment, *, deps: Deps
 ) -> tuple[Channel, ...]:
-    """Return the channels. Raises UsageError for a wrong URL, or if Apprise is not installed."""
+    """Return the channels. Raises UsageError, as `destinations_of` does."""
     urls: list[SecretUrl] = []
     roles: list[Role] = []
     by_role: tuple[tuple[Role, Sequence[str]], ...] = (
@@ -57,32 +80,32 @@ def channels_of(
     return tuple(channels)
 
 
-def heartbeat_of(
-    settings: WatchSettings, environment: Environment, *, deps: Deps
-) -> Heartbeat | None:
-    """Return the heartbeat, if the settings have one. Raises UsageError for a wrong URL."""
+def _heartbeat_url(settings: WatchSettings, environment: Environment, *, deps: Deps) -> str:
     if not settings.heartbeat:
-        return None
+        return ""
     url = _resolve(settings.heartbeat, "[watch] heartbeat", environment, deps=deps)
     label = check_ping_url(url.text, source=url.source)
     deps.screen.masker.learn_values(secret_parts(url.text, shown=label))
-    return Heartbeat(url.text, settings.heartbeat_interval, send=ping, clock=deps.now)
+    return url.text
 
 
-def delivery_of(
-    settings: WatchSettings,
+def heartbeat_to(url: str, interval: float, *, deps: Deps) -> Heartbeat | None:
+    """Return the heartbeat, if there is a URL for it. `interval`: seconds."""
+    if not url:
+        return None
+    return Heartbeat(url, interval, send=ping, clock=deps.now)
+
+
+def delivery_to(
+    channels: Sequence[Channel],
     environment: Environment,
     outbox: Outbox | None = None,
     *,
     deps: Deps,
 ) -> Delivery:
     """Return the delivery to the channels. `outbox`: what waited when the last watch ended."""
-    return Delivery(
-        channels_of(settings, environment, deps=deps),
-        outbox or Outbox(),
-        writer=writer_of(environment, deps=deps),
-        send=notify.send,
-    )
+    writer = writer_of(environment, deps=deps)
+    return Delivery(channels, outbox or Outbox(), writer=writer, send=notify.send)
 
 
 def writer_of(environment: Environment, *, deps: Deps) -> NoticeWriter:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -141,22 +142,34 @@ class Delivery:
         self._failing.add(report.channel)
         return (f"channel {label} {report.problem}; its messages wait and are sent again",)
 
+    def dropped_notes(self) -> tuple[str, ...]:
+        """Return what there is to say about messages of channels that are no longer there."""
+        counts = Counter(entry.channel for entry in self.dropped)
+        titles = {entry.channel: entry.notice.title for entry in self.dropped}
+        notes: list[str] = []
+        for channel, count in counts.items():
+            number = f"{count} messages waited"
+            if count == 1:
+                number = "1 message waited"
+            notes.append(
+                f"the settings no longer have the channel {channel}; {number} for it and will "
+                f"not be sent, the last: {titles[channel]}"
+            )
+        return tuple(notes)
+
     @property
     def is_sending(self) -> bool:
         """Whether a message is on its way."""
         return bool(self._busy)
 
-    def notes(self) -> tuple[str, ...]:
-        """Return what the screen says about channels that cannot be reached."""
-        notes: list[str] = []
+    def waiting(self) -> dict[str, int]:
+        """Return how many messages wait for the channels that have not taken the first of them."""
+        counts: dict[str, int] = {}
         for channel in self._channels.values():
             waiting = self.outbox.of(channel.id)
             if waiting and waiting[0].tries:
-                count = f"{len(waiting)} messages wait"
-                if len(waiting) == 1:
-                    count = "1 message waits"
-                notes.append(f"channel {channel.label}: {count}: it {waiting[0].problem}")
-        return tuple(notes)
+                counts[channel.id] = len(waiting)
+        return counts
 
     def _deliver(self, channel: Channel, entry: Waiting, emit: Emit) -> None:
         try:

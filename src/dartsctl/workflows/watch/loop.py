@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _TICK = 1.0
 """Seconds between two ticks."""
+_LAST_REPORTS = 1.0
+"""Seconds that the end waits for messages that are being sent."""
 
 
 class Watcher:
@@ -67,6 +69,7 @@ class Watcher:
         self._jumped = jumped
         self._rules = rules
         self._look_due = 0.0
+        self._waiting: Mapping[str, int] = {}
         self._clock = clock
 
     def handle(self, signal: Signal) -> None:
@@ -109,16 +112,41 @@ class Watcher:
         if self._saver:
             now = self._clock()
             self._note(self._saver.save(self.state, self._outbox, now), now)
-        if self._delivery:
-            self._delivery.start_due(self._clock(), emit)
+        self._send(emit)
         if self._heartbeat and is_alive:
             self._heartbeat.turned()
+
+    def begin(self) -> None:
+        """Say what the outbox of the last watch has for channels that are no longer there."""
+        if self._delivery:
+            for text in self._delivery.dropped_notes():
+                self._note(text, self._clock())
 
     def close(self) -> None:
         """Save everything at the end."""
         if self._saver:
             now = self._clock()
             self._note(self._saver.save_now(self.state, self._outbox, now), now)
+
+    def finish_sending(self, signals: queue.SimpleQueue[Signal]) -> None:
+        """Take the reports of what is being sent, so that the next watch does not repeat it."""
+        until = time.monotonic() + _LAST_REPORTS
+        while self._delivery and self._delivery.is_sending:
+            try:
+                signal = signals.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return
+            if isinstance(signal, Sent):
+                self._take_report(signal)
+
+    def _send(self, emit: Emit) -> None:
+        if self._delivery is None:
+            return
+        self._delivery.start_due(self._clock(), emit)
+        waiting = self._delivery.waiting()
+        if waiting != self._waiting:
+            self._waiting = waiting
+            self.handle(Seen(waiting=waiting))
 
     @property
     def _outbox(self) -> Outbox:
@@ -140,7 +168,7 @@ class Watcher:
             return
         now = self._clock()
         for text in self._delivery.sent(report, now):
-            self.handle(Note(text, now))
+            self._note(text, now)
 
     def _observe(self, observation: Observation, when: float) -> None:
         self.state, messages = step(self.state, observation, when, self._rules)
@@ -176,3 +204,4 @@ def run(
             next_tick = time.monotonic() + _TICK
             watcher.tick()
         watcher.end_turn(signals.put, is_alive=is_alive())
+    watcher.finish_sending(signals)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from dartsctl.workflows.watch.channels import Destinations
     from dartsctl.workflows.watch.ending import Ending
     from dartsctl.workflows.watch.request import WatchRequest
     from dartsctl.workflows.watch.signals import Emit
@@ -30,12 +31,18 @@ class SettingsSource:
     request: WatchRequest
     ending: Ending
     clock: Callable[[], float]
+    destinations_of: Callable[[WatchRequest], Destinations]
+    """Checks the URLs, also of variables and files that have changed. Raises DartsctlError."""
+    destinations: Destinations
+    """Those in use."""
     name: str = "settings"
     latest: WatchRequest = field(init=False)
     """What the next round of the watch takes."""
+    latest_destinations: Destinations = field(init=False)
 
     def __post_init__(self) -> None:
         self.latest = self.request
+        self.latest_destinations = self.destinations
 
     def run(self, emit: Emit, stop: threading.Event) -> None:
         """Wait for SIGHUP until `stop` is set."""
@@ -48,10 +55,11 @@ class SettingsSource:
         """Read the settings again. Return what came of it."""
         try:
             latest = self.request.reload()
+            destinations = self.destinations_of(latest)
         except DartsctlError as error:
             return f"the settings were not read again: {error.message}; those in use stay"
-        if latest.is_like(self.request):
+        if latest.is_like(self.request) and destinations == self.destinations:
             return "the settings were read again: nothing has changed"
-        self.latest = latest
+        self.latest, self.latest_destinations = latest, destinations
         self.ending.begin_again()
         return "the settings were read again"
