@@ -16,15 +16,17 @@ from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.outputs import beginning, outputs_of
 from dartsctl.workflows.watch.request import rules_of
 from dartsctl.workflows.watch.saving import Saver, resumed
-from dartsctl.workflows.watch.signals import Note
 from dartsctl.workflows.watch.sources.all_sources import sources_of
 from dartsctl.workflows.watch.sources.settings import SettingsSource
 from dartsctl.workflows.watch.steady_clock import SteadyClock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from dartsctl.errors import ExitCode
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.watch.channels import Destinations
+    from dartsctl.workflows.watch.heartbeat import Heartbeat
     from dartsctl.workflows.watch.request import WatchRequest
     from dartsctl.workflows.watch.signals import Source
 
@@ -45,26 +47,21 @@ def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
         watch_lock(deps.state, request.project, environment=name, now=deps.now()),
     ):
         while not ending.is_over:
-            settings = _watch(request, destinations, ending, file, clock, deps=deps)
+            settings = SettingsSource(
+                request, ending, clock, lambda latest: _destinations(latest, deps), destinations
+            )
+            _watch(settings, ending, file, clock, deps=deps)
             request, destinations = settings.latest, settings.latest_destinations
             ending.next_round()
     return ending.code
 
 
 def _watch(
-    request: WatchRequest,
-    destinations: Destinations,
-    ending: Ending,
-    file: WatchState,
-    clock: SteadyClock,
-    *,
-    deps: Deps,
-) -> SettingsSource:
-    """Watch until the end, or until the settings have changed. Return what has read these."""
+    settings: SettingsSource, ending: Ending, file: WatchState, clock: SteadyClock, *, deps: Deps
+) -> None:
+    """Watch until the end, or until the settings have changed."""
     known = Known()
-    settings = SettingsSource(
-        request, ending, deps.now, lambda latest: _destinations(latest, deps), destinations
-    )
+    request, destinations = settings.request, settings.destinations
     outputs = outputs_of(request, known, deps=deps, ending=ending)
     interval = request.settings.heartbeat_interval
     heartbeat = heartbeat_to(destinations.heartbeat, interval, deps=deps)
@@ -88,19 +85,29 @@ def _watch(
         sources.append(heartbeat)
     try:
         watcher.handle(beginning(request, deps.now()))
-        if saved.note:
-            watcher.handle(Note(saved.note, deps.now()))
-        watcher.begin()
-        loop.run(watcher, sources, stop=ending.stop, is_alive=looks.is_alive)
-    except Exception:
-        if heartbeat:
-            heartbeat.fail()
-        raise
+        watcher.begin(saved.note)
+        _run(watcher, sources, ending, heartbeat, is_alive=looks.is_alive)
     finally:
         watcher.close()
         for output in outputs:
             output.close()
-    return settings
+
+
+def _run(
+    watcher: loop.Watcher,
+    sources: Sequence[Source],
+    ending: Ending,
+    heartbeat: Heartbeat | None,
+    *,
+    is_alive: Callable[[], bool],
+) -> None:
+    """Run the loop. The heartbeat's receiver hears if it fails."""
+    try:
+        loop.run(watcher, sources, stop=ending.stop, is_alive=is_alive)
+    except Exception:
+        if heartbeat:
+            heartbeat.fail()
+        raise
 
 
 def _destinations(request: WatchRequest, deps: Deps) -> Destinations:

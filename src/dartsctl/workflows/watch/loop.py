@@ -116,8 +116,9 @@ class Watcher:
         if self._heartbeat and is_alive:
             self._heartbeat.turned()
 
-    def begin(self) -> None:
-        """Say what the outbox of the last watch has for channels that are no longer there."""
+    def begin(self, note: str = "") -> None:
+        """Say what there is to say about what the last watch has left; `note` is about its file."""
+        self._note(note, self._clock())
         if self._delivery:
             for text in self._delivery.dropped_notes():
                 self._note(text, self._clock())
