@@ -28,6 +28,14 @@ def test_what_follows_from_a_stop_on_purpose_is_none_either() -> None:
     assert watch.events() == []
 
 
+def test_an_open_alert_of_what_follows_from_a_stop_on_purpose_does_not_recover() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem("app"), seconds=30)
+    watch.exit("db", planned=True)
+    watch.keep_looking(a_problem("db", "app-exited", affected=("app",)), seconds=120)
+    assert watch.events() == ["opened app: unhealthy"]
+
+
 def test_after_its_start_a_service_counts_again() -> None:
     watch = Alerting()
     watch.exit(planned=True)

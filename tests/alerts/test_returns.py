@@ -20,6 +20,15 @@ def test_a_failure_soon_after_a_recovery_continues_the_episode() -> None:
     assert again.note == "failure 2 of this episode"
 
 
+def test_a_look_that_saw_nothing_wrong_for_a_moment_is_no_return() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem(), seconds=30)
+    for _ in range(5):
+        watch.look(after=5)
+        watch.look(a_problem(), after=5)
+    assert watch.episode().returns == 0
+
+
 def test_a_failure_long_after_it_is_another_episode() -> None:
     watch = Alerting()
     watch.keep_looking(a_problem(), seconds=30)

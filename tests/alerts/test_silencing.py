@@ -28,7 +28,7 @@ def test_it_is_sent_at_once_when_the_silence_is_lifted() -> None:
 
 def test_a_recovery_is_not_sent_if_its_opening_never_was() -> None:
     watch = Alerting()
-    watch.silence(Silence(service("app"), watch.now + 60))
+    watch.silence(Silence(service("app"), watch.now + 40))
     watch.keep_looking(a_problem(), seconds=30)
     watch.keep_looking(seconds=120)
     assert watch.loud() == []
@@ -44,6 +44,27 @@ def test_a_recovery_during_a_silence_is_sent_after_it() -> None:
     watch.restart()
     watch.keep_looking(seconds=3600)
     assert watch.loud()[1:] == ["recovered app: unhealthy"]
+
+
+def test_a_failure_after_a_recovery_that_was_silenced_is_no_second_alert() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem(), seconds=30)
+    watch.silence(Silence(service("app"), watch.now + 3600))
+    watch.keep_looking(seconds=60)
+    watch.keep_looking(a_problem(), seconds=60)
+    watch.silence()
+    watch.keep_looking(a_problem(), seconds=60)
+    assert watch.loud() == ["opened app: unhealthy"]
+    watch.keep_looking(seconds=60)
+    assert watch.loud()[1:] == ["recovered app: unhealthy"]
+
+
+def test_what_follows_from_another_alert_is_not_sent_when_its_silence_ends() -> None:
+    watch = Alerting()
+    watch.silence(Silence(service("app"), watch.now + 100))
+    watch.keep_looking(a_problem("app"), a_problem("db"), seconds=60)
+    watch.keep_looking(a_problem("db", affected=("app",)), seconds=100)
+    assert watch.loud() == ["opened db: unhealthy"]
 
 
 def test_a_silence_of_one_subject_is_none_of_another() -> None:

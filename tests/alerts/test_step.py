@@ -217,6 +217,37 @@ def test_a_clock_that_is_set_changes_nothing(seconds: float) -> None:
     assert watch.events() == ["opened app: unhealthy", "recovered app: unhealthy"]
 
 
+@pytest.mark.parametrize("seconds", [-86400.0, 86400.0])
+def test_an_exit_and_a_recovery_take_as_long_as_ever_by_a_clock_that_is_set(
+    seconds: float,
+) -> None:
+    watch = Alerting()
+    watch.exit()
+    watch.now += seconds
+    watch.observe(ClockJumped(seconds))
+    watch.wait(4)
+    assert watch.events() == []
+    watch.wait(1)
+    assert watch.events() == ["opened app: app-exited"]
+    watch.look()
+    watch.now += seconds
+    watch.observe(ClockJumped(seconds))
+    watch.look(after=14)
+    assert watch.events() == ["opened app: app-exited"]
+    watch.look(after=1)
+    assert watch.events()[1:] == ["recovered app: app-exited"]
+
+
+def test_no_two_episodes_have_one_id_even_within_a_second() -> None:
+    watch = Alerting(Rules(open_after=0, close_after=0, flap_within=0))
+    for _ in range(3):
+        watch.look(a_problem())
+        watch.look()
+        watch.look()
+    ids = {message.episode.id for message in watch.messages}
+    assert len(ids) == 3
+
+
 def test_what_was_only_suspected_before_a_long_pause_is_suspected_anew() -> None:
     watch = Alerting()
     watch.look(a_problem())

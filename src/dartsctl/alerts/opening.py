@@ -71,7 +71,7 @@ def _open(draft: Draft, episode: Episode, roots: dict[Subject, Subject]) -> None
         return
     note = ""
     recovery = draft.recent.get(episode.subject)
-    if recovery is not None and episode.seen - recovery.when <= draft.rules.flap_within:
+    if recovery is not None and episode.seen - recovery.when < draft.rules.flap_within:
         del draft.recent[episode.subject]
         episode = _continue(episode, recovery.episode, owed=recovery.owed)
         episode, note = note_flapping(draft, episode)
