@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -220,6 +221,7 @@ def _request(common: Common, name: str | None, options: WatchOptions) -> WatchRe
         reload=lambda: _request(common, name, options),
         documented=documented_ports(project),
         production=lambda: production_ports(project, compose_on)[0],
+        record=Path(options.record) if options.record else None,
     )
 
 

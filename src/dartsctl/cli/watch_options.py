@@ -110,6 +110,12 @@ class WatchOptions:
     print_unit: Annotated[
         bool, typer.Option("--print-unit", help="Print systemd units for this project, and end.")
     ] = False
+    record: Annotated[
+        str | None,
+        typer.Option(
+            "--record", help="Write what is observed to a new file.", metavar="FILE", hidden=True
+        ),
+    ] = None
 
     def over(self, settings: WatchSettings) -> WatchSettings:
         """Return the settings with what was given instead. Raises UsageError."""

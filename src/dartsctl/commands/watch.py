@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dartsctl.edges.state.recording_file import RecordingFile
 from dartsctl.edges.state.watch_lock import watch_lock
 from dartsctl.edges.state.watch_state import WatchState
 from dartsctl.workflows.watch import loop
@@ -14,6 +16,7 @@ from dartsctl.workflows.watch.ending import Ending
 from dartsctl.workflows.watch.eyes import looks_of
 from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.outputs import beginning, outputs_of
+from dartsctl.workflows.watch.recording import Recorder
 from dartsctl.workflows.watch.request import rules_of
 from dartsctl.workflows.watch.saving import Saver, resumed
 from dartsctl.workflows.watch.sources.all_sources import sources_of
@@ -21,14 +24,16 @@ from dartsctl.workflows.watch.sources.settings import SettingsSource
 from dartsctl.workflows.watch.steady_clock import SteadyClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from dartsctl.errors import ExitCode
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.watch.channels import Destinations
     from dartsctl.workflows.watch.heartbeat import Heartbeat
     from dartsctl.workflows.watch.request import WatchRequest
-    from dartsctl.workflows.watch.signals import Source
+    from dartsctl.workflows.watch.signals import Signal, Source
+
+    Record = Callable[[Signal, float], None]
 
 
 def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
@@ -43,6 +48,7 @@ def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
     clock = SteadyClock(deps.now, deps.monotonic)
     deps = replace(deps, now=clock)
     with (
+        _recording(request) as record,
         ending.by_signals(),
         watch_lock(deps.state, request.project, environment=name, now=deps.now()),
     ):
@@ -50,14 +56,30 @@ def watch(request: WatchRequest, *, deps: Deps) -> ExitCode:
             settings = SettingsSource(
                 request, ending, clock, lambda latest: _destinations(latest, deps), destinations
             )
-            _watch(settings, ending, file, clock, deps=deps)
+            _watch(settings, ending, file, clock, record=record, deps=deps)
             request, destinations = settings.latest, settings.latest_destinations
             ending.next_round()
     return ending.code
 
 
+@contextmanager
+def _recording(request: WatchRequest) -> Iterator[Record | None]:
+    """Yield what writes the recording, if there is one. Raises DartsctlError."""
+    if request.record is None:
+        yield None
+        return
+    with closing(RecordingFile(request.record)) as file:
+        yield Recorder(file.add).record
+
+
 def _watch(
-    settings: SettingsSource, ending: Ending, file: WatchState, clock: SteadyClock, *, deps: Deps
+    settings: SettingsSource,
+    ending: Ending,
+    file: WatchState,
+    clock: SteadyClock,
+    *,
+    record: Record | None,
+    deps: Deps,
 ) -> None:
     """Watch until the end, or until the settings have changed."""
     known = Known()
@@ -72,6 +94,7 @@ def _watch(
         rules=rules_of(request.settings),
         clock=clock,
         jumped=clock.follow,
+        record=record,
         board=ViewBoard(request.environment.name, request.project, known),
         want_look=looks.want,
         known=known,
@@ -81,8 +104,6 @@ def _watch(
         saver=Saver(file, saved.state, saved.outbox),
     )
     sources: list[Source] = [settings, looks, *sources_of(request, known, deps=deps)]
-    if heartbeat:
-        sources.append(heartbeat)
     try:
         watcher.handle(beginning(request, deps.now()))
         watcher.begin(saved.note)
@@ -102,6 +123,8 @@ def _run(
     is_alive: Callable[[], bool],
 ) -> None:
     """Run the loop. The heartbeat's receiver hears if it fails."""
+    if heartbeat:
+        sources = [*sources, heartbeat]
     try:
         loop.run(watcher, sources, stop=ending.stop, is_alive=is_alive)
     except Exception:

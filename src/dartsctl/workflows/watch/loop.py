@@ -52,10 +52,12 @@ class Watcher:
         heartbeat: Heartbeat | None = None,
         saver: Saver | None = None,
         jumped: Callable[[], float] = lambda: 0.0,
+        record: Callable[[Signal, float], None] | None = None,
     ) -> None:
         """`known`: learns each new state, for the sources. `want_look` takes the reason.
 
-        `jumped`: by how many seconds `clock` was just set forward.
+        `jumped`: by how many seconds `clock` was just set forward. `record` gets every signal with
+        its time.
         """
         self.state = state or State()
         self._known = known or Known()
@@ -67,6 +69,7 @@ class Watcher:
         self._heartbeat = heartbeat
         self._saver = saver
         self._jumped = jumped
+        self._record = record
         self._rules = rules
         self._look_due = 0.0
         self._waiting: Mapping[str, int] = {}
@@ -74,6 +77,8 @@ class Watcher:
 
     def handle(self, signal: Signal) -> None:
         """Handle one signal."""
+        if self._record:
+            self._record(signal, self._clock())
         match signal:
             case Observed(observation, when):
                 self._observe(observation, min(when, self._clock()))
@@ -96,7 +101,7 @@ class Watcher:
         jump = self._jumped()
         now = self._clock()
         if jump:
-            self._observe(ClockJumped(jump), now)
+            self.handle(Observed(ClockJumped(jump), now))
         self._observe(Tick(), now)
         due = look_due(self.state, self._rules)
         if due <= now and due != self._look_due:

@@ -10,6 +10,7 @@ from dartsctl.ports.allocation import Allocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from dartsctl.config.environment import Environment
     from dartsctl.config.settings import WatchSettings
@@ -29,6 +30,8 @@ class WatchRequest:
     """Production's documented ports."""
     production: Callable[[], Allocation] = lambda: Allocation({})
     """Production's ports, documented and published. Asks Compose."""
+    record: Path | None = None
+    """A new file for a recording of everything that is observed."""
 
     @property
     def environment(self) -> Environment:
@@ -48,9 +51,12 @@ class WatchRequest:
 
 def rules_of(settings: WatchSettings) -> Rules:
     """Return the thresholds that the settings ask for."""
+    escalate_after = 0.0
+    if settings.escalate:
+        escalate_after = settings.escalate_after
     return Rules(
         open_after=settings.open_after,
         close_after=settings.close_after,
         remind=settings.remind,
-        escalate_after=settings.escalate_after,
+        escalate_after=escalate_after,
     )
