@@ -32,6 +32,8 @@ class Masker:
         self._names: set[str] = set()
         self._sources: list[Callable[[], None]] = []
         self._known: _KnownValues | None = None
+        self.lessons = 0
+        """Grows with everything that is learnt: until then a text is masked in the same way."""
 
     def learn(self, variables: Mapping[str, str]) -> None:
         """Learn the values of variables whose name or shape is that of a secret."""
@@ -47,6 +49,7 @@ class Masker:
         for value in values:
             self._secrets |= {line.strip() for line in value.splitlines()}
         self._known = None
+        self.lessons += 1
 
     def learn_model(self, model: Mapping[str, Any]) -> None:
         """Learn the environments and build arguments of Compose's resolved model.
@@ -70,11 +73,13 @@ class Masker:
     def learn_later(self, source: Callable[[], None]) -> None:
         """Call `source` before the next text is masked; it calls the other methods."""
         self._sources.append(source)
+        self.lessons += 1
 
     def spare(self, names: Iterable[str]) -> None:
         """Never mask these words: projects, services, users, modes."""
         self._names |= {name.lower() for name in names if name}
         self._known = None
+        self.lessons += 1
 
     def mask(self, text: str) -> str:
         """Return `text` with every secret masked."""

@@ -20,7 +20,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
-from dartsctl.edges.screen.page import Cell, Glyphs, Line, Page, Row, fit, glyphs_for
+from dartsctl.edges.screen.page import Cell, Glyphs, Line, Page, Row, fit, glyphs_for, header
 from dartsctl.edges.screen.stream import Event, event_text, write_all
 from dartsctl.system.signal_handlers import signal_handlers
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from dartsctl.edges.screen.output import Screen
+    from dartsctl.text.masker import Masker
 
 _ENTER = "\033[?1049h\033[?25l\033[?7l\033[2J"
 """The alternate screen, no cursor, no wrapping of what is too long, nothing on it."""
@@ -35,6 +36,7 @@ _LEAVE = "\033[?7h\033[?25h\033[?1049l"
 _SECOND = 1.0
 _WHOLE_EVERY = 60
 """Draws after which everything is drawn again, whatever else has written to the terminal."""
+_MOST_KEPT = 2000
 _STYLES = {
     "ok": "green",
     "bad": "bold red",
@@ -69,9 +71,8 @@ class Dashboard:
         self._say = say
         self._stream: TextIO = sys.stdout
         self._descriptor = self._stream.fileno()
-        self._painter = Painter(
-            safe_text(screen.masker.line, self._stream.encoding), has_colors=screen.color
-        )
+        safe = SafeTexts(screen.masker, self._stream.encoding or "utf-8")
+        self._painter = Painter(safe, has_colors=screen.color)
         self._lock = threading.RLock()
         self._closing = threading.Event()
         self._is_shown = False
@@ -192,19 +193,33 @@ class Dashboard:
 class Painter:
     """Lines of a page as text for a terminal, styled by rich. Each line is painted once."""
 
-    def __init__(self, safe: Callable[[str], str], *, has_colors: bool) -> None:
+    def __init__(self, safe: SafeTexts, *, has_colors: bool) -> None:
         self._safe = safe
+        self._known: object = None
+        self._fitted: list[Line] = []
         self._has_colors = has_colors
         self._painted: dict[Line, str] = {}
 
     def lines(self, page: Page, size: os.terminal_size, glyphs: Glyphs) -> list[str]:
         """Return the styled lines that fit into a terminal of this size."""
-        fitted = fit(safe_page(page, self._safe), size.columns, size.lines, glyphs)
+        fitted = self._fit(page, size, glyphs)
         former, self._painted = self._painted, {}
         for line in fitted:
             if line not in self._painted:
                 self._painted[line] = former.get(line) or self._paint(line)
         return [self._painted[line] for line in fitted]
+
+    def _fit(self, page: Page, size: os.terminal_size, glyphs: Glyphs) -> list[Line]:
+        """Return the lines of a page; if only the time has changed, those of the page before."""
+        known = (replace(page, right=""), size, self._safe.lessons)
+        if known != self._known:
+            self._known = known
+            self._fitted = fit(safe_page(page, self._safe), size.columns, size.lines, glyphs)
+            return self._fitted
+        top = replace(
+            page, left=tuple(Cell(self._safe(cell.text), cell.style) for cell in page.left)
+        )
+        return [header(top, size.columns, glyphs), *self._fitted[1:]]
 
     def _paint(self, line: Line) -> str:
         from rich.console import Console
@@ -263,14 +278,35 @@ def safe_page(page: Page, safe: Callable[[str], str]) -> Page:
     )
 
 
-def safe_text(line: Callable[[str], str], encoding: str | None) -> Callable[[str], str]:
-    """Return what masks a text and escapes what the terminal's encoding cannot write."""
-    name = encoding or "utf-8"
+class SafeTexts:
+    """Masks texts, and escapes what the terminal's encoding cannot write.
 
-    def safe(text: str) -> str:
-        return line(text).encode(name, "backslashreplace").decode(name)
+    Most texts of a page are those of the page before: they are kept, until the masker has learnt
+    something.
+    """
 
-    return safe
+    def __init__(self, masker: Masker, encoding: str) -> None:
+        self._masker = masker
+        self._encoding = encoding
+        self._lessons = -1
+        self._known: dict[str, str] = {}
+
+    @property
+    def lessons(self) -> int:
+        """How much the masker has learnt."""
+        return self._masker.lessons
+
+    def __call__(self, text: str) -> str:
+        """Return a text as it can be shown."""
+        if self._lessons != self._masker.lessons or len(self._known) > _MOST_KEPT:
+            self._lessons = self._masker.lessons
+            self._known = {}
+        shown = self._known.get(text)
+        if shown is None:
+            line = self._masker.line(text)
+            shown = line.encode(self._encoding, "backslashreplace").decode(self._encoding)
+            self._known[text] = shown
+        return shown
 
 
 def terminal_size(descriptor: int) -> os.terminal_size:

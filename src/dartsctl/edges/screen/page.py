@@ -113,7 +113,7 @@ def fit(page: Page, width: int, height: int, glyphs: Glyphs) -> list[Line]:
     room = height - 1 - int(has_footer)
     has_gaps = sum(block.lines + 1 for block in blocks) <= room
     _shrink(blocks, room - len(blocks) * has_gaps)
-    lines = [_header(page, width, glyphs)]
+    lines = [header(page, width, glyphs)]
     for block in blocks:
         if has_gaps:
             lines.append(())
@@ -139,7 +139,8 @@ def _shrink(blocks: Sequence[_Block], room: int) -> None:
                 block.budget = max(least, block.budget - excess)
 
 
-def _header(page: Page, width: int, glyphs: Glyphs) -> Line:
+def header(page: Page, width: int, glyphs: Glyphs) -> Line:
+    """Return the first line: the only one with the time, which always changes."""
     free = width - cells(page.right) - GAP
     if free < width // 3:
         return cut_line(page.left, width, glyphs)
