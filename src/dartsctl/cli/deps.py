@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from dartsctl.edges.engine.compose import Compose
     from dartsctl.edges.engine.kept_models import KeptModels
     from dartsctl.edges.engine.protocol import Engine
+    from dartsctl.edges.engine.remembered_calls import RememberedCalls
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.prompts import Prompts
-    from dartsctl.workflows.deps import Deps, FilesReader
+    from dartsctl.workflows.deps import ComposeOn, Deps, FilesReader
     from dartsctl.workflows.host import Host
 
 MASKER = Masker()
@@ -70,8 +71,11 @@ class Common:
         )
 
 
-def deps_of(common: Common) -> Deps:
-    """Return the real dependencies. Raises UsageError if no state folder can be named."""
+def deps_of(common: Common, *, remembers: bool = False) -> Deps:
+    """Return the real dependencies. Raises UsageError if no state folder can be named.
+
+    `remembers`: Compose is asked about the same files only once, until they change.
+    """
     from dartsctl.workflows.deps import Deps
 
     return Deps(
@@ -79,10 +83,16 @@ def deps_of(common: Common) -> Deps:
         state=state(),
         screen=common.screen(),
         prompts=prompts_of(common),
-        compose_on=compose_on,
+        compose_on=_remembering_compose_on() if remembers else compose_on,
         engine=engine,
         host=_host,
     )
+
+
+def _remembering_compose_on() -> ComposeOn:
+    from dartsctl.edges.engine.remembered_calls import RememberedCalls
+
+    return partial(compose_on, memory=RememberedCalls())
 
 
 def state() -> Path:
@@ -109,7 +119,12 @@ def prompts_of(common: Common) -> Prompts:
     return Prompts(allowed=not common.no_input, shown=MASKER.line)
 
 
-def compose_on(environment: Environment, *, deadline: float | None = None) -> Compose:
+def compose_on(
+    environment: Environment,
+    *,
+    deadline: float | None = None,
+    memory: RememberedCalls | None = None,
+) -> Compose:
     """Return Compose for an environment's files, and mask the secrets of its env files.
 
     `deadline`: seconds that resolving the files may take, if the default is too long.
@@ -127,6 +142,7 @@ def compose_on(environment: Environment, *, deadline: float | None = None) -> Co
         variables=lambda: _env_values(environment),
         kept=_kept_models(),
         answers=ComposeAnswers(state()),
+        memory=memory,
     )
 
 

@@ -91,7 +91,7 @@ def watch_stack(
     from dartsctl.commands.watch import watch as run_watch
 
     name = environment_name(environment, env)
-    return run_watch(_request(common, name, options), deps=deps_of(common))
+    return run_watch(_request(common, name, options), deps=deps_of(common, remembers=True))
 
 
 _ENV = "dartsctl.watch.env"

@@ -36,6 +36,7 @@ from dartsctl.text.strict_json import Cursor, Source, parse_json, read_json
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment, EnvValue
+    from dartsctl.edges.engine.remembered_calls import RememberedCalls, Remembering
 
 CONFIG_DEADLINE = 60.0
 """Seconds for resolving the files."""
@@ -57,7 +58,8 @@ class Compose:
     `masker` learns the secrets of every resolved model. `known` saves a call for the version.
     `deadline`: seconds for resolving the files. `variables`: what the env files set, with the place
     of each; asked only for an error about the files. `kept`: models that were resolved before.
-    `answers`: what was asked about these files in earlier runs.
+    `answers`: what was asked about these files in earlier runs. `memory`: what was asked in this
+    one, until the files change.
     """
 
     def __init__(
@@ -70,13 +72,14 @@ class Compose:
         variables: Callable[[], Mapping[str, EnvValue]] = dict,
         kept: KeptModels | None = None,
         answers: KnownAnswers | None = None,
+        memory: RememberedCalls | None = None,
     ) -> None:
         self._kept = kept or KeptModels()
         self._masker = masker or Masker()
         command = find_compose(
             os.environ, known or NothingKnown(), deadline=min(deadline, VERSION_DEADLINE)
         ).command
-        self._call = ComposeCall(command, environment, deadline)
+        self._call = ComposeCall(command, environment, deadline, memory)
         self._refusals = Refusals(self._call, variables, self._learn)
         self._questions = FileQuestions(
             self._call, self._kept, answers or NothingAnswered(), self.required_variables
@@ -100,7 +103,7 @@ class Compose:
         *,
         whole: bool = True,
         placeholders: Mapping[str, str] | None = None,
-    ) -> spawn.Running | Answered:
+    ) -> spawn.Running | Answered | Remembering:
         """Start resolving the model. `finish_config` returns the result.
 
         `whole`: False for a part of the files, which need not be consistent without the others.
@@ -108,11 +111,11 @@ class Compose:
         """
         flags = () if whole else ("--no-consistency",)
         argv = self.argv("config", "--format", "json", *flags, *services)
-        if not placeholders and (answered := self._kept.take(argv)):
-            return answered
-        return spawn.start(argv, environment=plain_environ() | dict(placeholders or {}))
+        if placeholders:
+            return spawn.start(argv, environment=plain_environ() | dict(placeholders))
+        return self._kept.take(argv) or self._call.start(argv)
 
-    def finish_config(self, running: spawn.Running | Answered) -> Resolved:
+    def finish_config(self, running: spawn.Running | Answered | Remembering) -> Resolved:
         """Return the resolved model. Raises DartsctlError with Compose's own message and a hint."""
         done = running.result(deadline=self._call.deadline)
         if done.code != 0:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl import spawn
+from dartsctl.edges.engine.kept_models import Answered
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
+    from dartsctl.edges.engine.remembered_calls import RememberedCalls, Remembering
 
 _BY_PROJECT = frozenset({"down", "restart", "logs"})
 """What Compose does by the labels of a project's containers, without any file."""
@@ -19,11 +21,15 @@ _BY_PROJECT = frozenset({"down", "restart", "logs"})
 
 @dataclass(frozen=True, slots=True)
 class ComposeCall:
-    """How Compose is called for `environment`: its program, and the seconds it has to answer."""
+    """How Compose is called for `environment`: its program, and the seconds it has to answer.
+
+    `memory`: answers that count until the files change.
+    """
 
     command: Sequence[str]
     environment: Environment
     deadline: float
+    memory: RememberedCalls | None = None
 
     def argv(self, *words: str) -> list[str]:
         """Return the command line of a Compose call.
@@ -63,7 +69,24 @@ class ComposeCall:
     ) -> spawn.Completed:
         """Return the answer to a command line; `variables` are set besides ours."""
         environment = plain_environ() | dict(variables or {})
-        return spawn.run(argv, deadline=self.deadline, environment=environment)
+        memory = self.memory
+        if memory is None or variables:
+            return spawn.run(argv, deadline=self.deadline, environment=environment)
+        if known := memory.take(argv, self.environment):
+            return known
+        stamp = memory.stamp(self.environment)
+        done = spawn.run(argv, deadline=self.deadline, environment=environment)
+        memory.keep(argv, self.environment, done, stamp)
+        return done
+
+    def start(self, argv: Sequence[str]) -> spawn.Running | Answered | Remembering:
+        """Start a call; without a process where its answer is known."""
+        if self.memory is None:
+            return spawn.start(argv, environment=plain_environ())
+        if known := self.memory.take(argv, self.environment):
+            return Answered(known)
+        running = spawn.start(argv, environment=plain_environ())
+        return self.memory.remembering(running, argv, self.environment)
 
 
 def plain_environ() -> dict[str, str]:

@@ -1,0 +1,131 @@
+"""Answers of Compose that a long-running program asks for again and again.
+
+An answer counts until a file that it depends on has changed. Not all of these files are known where
+the Compose files name others: then it counts only for a short time.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dartsctl.config.environment import default_env_files
+from dartsctl.system import bounded_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dartsctl.config.environment import Environment
+    from dartsctl.spawn import Completed, Running
+
+_LONG, _SHORT = 600.0, 60.0
+"""Seconds for which an answer counts, where all files are known, and where they are not."""
+_OTHER_FILES = re.compile(r"\b(?:include|extends|env_file|label_file)\b")
+"""What makes an answer depend on files that are not named here."""
+_MOST = 32
+"""Answers that are kept."""
+
+_Stamp = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    done: Completed
+    stamp: _Stamp
+    until: float
+
+
+@dataclass(slots=True)
+class RememberedCalls:
+    """The latest successful answers by their command line. Raises nothing."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    _kept: dict[tuple[str, ...], _Kept] = field(default_factory=dict)
+
+    def take(self, argv: Sequence[str], environment: Environment) -> Completed | None:
+        """Return the answer to a command line, None where Compose must be asked."""
+        kept = self._kept.get(tuple(argv))
+        if kept is None or self.monotonic() >= kept.until:
+            return None
+        if kept.stamp != _stamp_of(environment):
+            return None
+        return kept.done
+
+    def remembering(
+        self, running: Running, argv: Sequence[str], environment: Environment
+    ) -> Remembering:
+        """Return a call that was just started, whose answer will be kept."""
+        return Remembering(running, self, tuple(argv), environment, _stamp_of(environment))
+
+    def keep(
+        self, argv: Sequence[str], environment: Environment, done: Completed, stamp: _Stamp
+    ) -> None:
+        """Keep an answer to a call that began when the files were as `stamp` says."""
+        if done.code != 0 or not stamp:
+            return
+        lasts = _SHORT
+        if _names_all_files(environment):
+            lasts = _LONG
+        if len(self._kept) >= _MOST:
+            self._kept.clear()
+        self._kept[tuple(argv)] = _Kept(done, stamp, self.monotonic() + lasts)
+
+    def stamp(self, environment: Environment) -> _Stamp:
+        """Return what differs for other contents of the files; empty where they are not known."""
+        return _stamp_of(environment)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembering:
+    """A process in place of a `spawn.Running`, whose output is kept."""
+
+    running: Running
+    calls: RememberedCalls
+    argv: tuple[str, ...]
+    environment: Environment
+    stamp: _Stamp
+
+    def result(self, *, deadline: float) -> Completed:
+        """Return the output."""
+        done = self.running.result(deadline=deadline)
+        self.calls.keep(self.argv, self.environment, done, self.stamp)
+        return done
+
+    def abandon(self) -> None:
+        """End the process."""
+        self.running.abandon()
+
+
+def _files_of(environment: Environment) -> tuple[Path, ...]:
+    return (*environment.files, *environment.env_files, *default_env_files(environment))
+
+
+def _stamp_of(environment: Environment) -> _Stamp:
+    if not environment.files:  # Compose picks them
+        return ()
+    return tuple(map(_identity, _files_of(environment)))
+
+
+def _identity(file: Path) -> tuple[object, ...]:
+    """Return what differs for every new content of a file, and for a file that is gone."""
+    try:
+        status = file.stat()
+    except OSError:
+        return (str(file), None)
+    changed = (status.st_mtime_ns, status.st_ctime_ns)
+    return (str(file), status.st_dev, status.st_ino, status.st_size, *changed)
+
+
+def _names_all_files(environment: Environment) -> bool:
+    """Whether the Compose files name no others on which an answer depends."""
+    try:
+        for file in environment.files:
+            text = bounded_file.read_text(file, limit=bounded_file.COMPOSE_LIMIT)
+            if _OTHER_FILES.search(text):
+                return False
+    except OSError:
+        return False
+    return True
