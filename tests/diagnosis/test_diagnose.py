@@ -519,3 +519,16 @@ def test_an_engine_that_is_down_is_the_only_finding() -> None:
     )
     (finding,) = diagnose(Facts(engine, NOW)).findings
     assert (finding.cause, finding.command) == (Cause.ENGINE_DOWN, "sudo systemctl start docker")
+
+
+def test_a_port_of_which_nothing_is_visible_is_not_called_free() -> None:
+    """Without a bind, a udp socket or one that is only bound does not tell."""
+    error = (
+        "failed to set up container networking: driver failed programming external connectivity on "
+        "endpoint shop-app-1: failed to bind host port 127.0.0.1:5000/tcp: address already in use"
+    )
+    refused = down(state="created", code=0, finished=None, error=error)
+    (finding,) = diagnose(facts(service("app", refused))).findings
+    assert finding.sentence.endswith("; the port is free now")
+    (finding,) = diagnose(facts(service("app", refused, unsure_ports=(5000,)))).findings
+    assert finding.sentence.endswith("; whether the port is free now is not visible")

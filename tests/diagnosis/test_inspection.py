@@ -12,6 +12,7 @@ import pytest
 from dartsctl.diagnosis import inspection
 from dartsctl.diagnosis.facts import ContainerFacts, PublishedPort
 from dartsctl.diagnosis.inspection import Inspection
+from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
@@ -73,6 +74,25 @@ def test_the_engine_s_error_and_the_last_failed_health_check_are_read() -> None:
         "unhealthy",
         CANARY,
     )
+
+
+@pytest.mark.parametrize(
+    ("codes", "since"),
+    [((), None), ((0, 0), None), ((1, 1), 0), ((1, 0, 1, 2), 2), ((1, 1, 0), None)],
+)
+def test_unhealthy_since_the_first_of_the_failures_in_a_row(
+    codes: tuple[int, ...], since: int | None
+) -> None:
+    document = recorded("running")
+    rows = [
+        {"ExitCode": code, "Output": "", "Start": f"2026-11-23T23:00:0{second}Z"}
+        for second, code in enumerate(codes)
+    ]
+    document["State"] |= {"Health": {"Status": "unhealthy", "Log": rows}}
+    expected = None
+    if since is not None:
+        expected = parse_moment(f"2026-11-23T23:00:0{since}Z")
+    assert facts(document).unhealthy_since == expected
 
 
 NULLS = {

@@ -87,7 +87,7 @@ class WatchOptions:
     ] = False
     interval: Annotated[
         str | None,
-        typer.Option("--interval", help="Time between two full looks.", metavar="TIME"),
+        typer.Option("--interval", help="Time between two looks.", metavar="TIME"),
     ] = None
     notify: Annotated[
         list[str] | None,

@@ -144,7 +144,7 @@ class WatchSettings:
     """The URL that is pinged while `watch` runs; empty: none."""
     heartbeat_interval: float = 60.0
     interval: float = 15.0
-    """Between two full looks."""
+    """Between two looks. One that sees a change is followed by doctor's examination at once."""
     open_after: float = 20.0
     """How long a problem must last until it is an alert; an exit is one at once."""
     close_after: float = 15.0

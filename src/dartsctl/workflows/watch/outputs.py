@@ -74,7 +74,7 @@ def beginning(request: WatchRequest, now: float) -> Note:
         name += f" (project {request.project})"
     interval = exact_duration(request.settings.interval)
     data = {"environment": request.environment.name, "project": request.project}
-    text = f"watching {name}: a full look every {interval}"
+    text = f"watching {name}: a look every {interval}"
     if request.settings.metrics is not None:
         text += f", metrics on http://127.0.0.1:{request.settings.metrics}/metrics"
     return Note(text, now, data=data)

@@ -1,0 +1,60 @@
+"""Certificates that end soon, in files and as the proxy shows them."""
+
+from __future__ import annotations
+
+import pytest
+
+from dartsctl.alerts.problem import Problem
+from dartsctl.alerts.problems.of_certificate import ending_certificates
+from dartsctl.diagnosis.facts import CertificateEnd
+from fakes.stack_facts import NOW, facts
+
+DAY = 86400.0
+URL = "https://localhost:443/"
+
+
+def ending(*rows: CertificateEnd, days: int = 14) -> list[Problem]:
+    return list(ending_certificates(facts(certificate_ends=rows), days))
+
+
+def file(days: float, path: str = "/tls/a.pem") -> CertificateEnd:
+    return CertificateEnd(path, NOW + days * DAY)
+
+
+def served(days: float, url: str = URL) -> CertificateEnd:
+    return CertificateEnd(url, NOW + days * DAY, is_served=True)
+
+
+@pytest.mark.parametrize("days", [14.1, 90, 0, -3])
+def test_a_certificate_that_lasts_or_has_ended_is_no_problem_here(days: float) -> None:
+    assert ending(file(days), served(days)) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "words"), [(13.5, "in 13 days"), (1.5, "in 1 day"), (0.5, "in less than a day")]
+)
+def test_one_that_ends_soon_is_a_warning_with_its_date(days: float, words: str) -> None:
+    (problem,) = ending(file(days))
+    assert problem.severity == "warning"
+    assert problem.sentence.startswith("/tls/a.pem expires on 2026-")
+    assert problem.sentence.endswith(words)
+    assert str(problem.subject) == "certificate:/tls/a.pem"
+    assert problem.command == (
+        "put a new certificate into /tls/a.pem, then run `dartsctl prod restart web`"
+    )
+
+
+def test_the_days_are_those_of_the_settings() -> None:
+    assert ending(file(20)) == []
+    assert len(ending(file(20), days=30)) == 1
+    assert ending(file(1), days=0) == []
+
+
+def test_the_file_that_the_proxy_shows_is_one_problem() -> None:
+    assert [row.subject.name for row in ending(file(3), served(3))] == ["/tls/a.pem"]
+
+
+def test_a_renewed_file_that_the_proxy_does_not_show_yet_needs_a_restart() -> None:
+    (problem,) = ending(file(80), served(3), served(3, "https://localhost:443/api/"))
+    assert problem.sentence.startswith(f"the certificate at {URL} expires on")
+    assert problem.command == "dartsctl prod restart web"

@@ -1,0 +1,93 @@
+"""A stranger on a production port in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from dartsctl.alerts.problems.of_stranger import stranger_problem
+from dartsctl.diagnosis.facts import Commands
+from dartsctl.ports.holders import ForeignContainer, HostProcess, Unknown
+from dartsctl.ports.process import Process
+from dartsctl.ports.strangers import Effect, Occupation, Stranger, WantedPort
+from dartsctl.stack.bindings import Endpoint
+from fakes.kernel import container
+
+COMMANDS = Commands()
+PYTHON = HostProcess(
+    Process(70, "python", 1, ("python", "run.py", "--token=canary-11aa22bb"), user="dev", cwd="/w")
+)
+PLACE = Endpoint(5000, "127.0.0.1")
+
+
+def wanted(*endpoints: Endpoint, origin: str = "") -> WantedPort:
+    return WantedPort(5000, "tcp", "app", endpoints or (PLACE,), origin=origin)
+
+
+def stranger(effect: Effect = Effect.CONFLICT, *, address: str = "127.0.0.1") -> Stranger:
+    return Stranger(PYTHON, (Endpoint(5000, address),), effect)
+
+
+@pytest.mark.parametrize(
+    ("row", "severity", "what"),
+    [
+        (stranger(), "critical", "and the next `dartsctl prod up` cannot bind it"),
+        (
+            stranger(Effect.DOUBTFUL),
+            "warning",
+            "and the next `dartsctl prod up` may not be able to bind it",
+        ),
+        (
+            stranger(Effect.LOCALHOST, address="::1"),
+            "warning",
+            "who may answer on localhost instead: on [::1]:5000/tcp, the stack is on OURS",
+        ),
+        (
+            stranger(Effect.BESIDE, address="192.0.2.2"),
+            "warning",
+            "on 192.0.2.2:5000/tcp, which is not in the way of `dartsctl prod up`",
+        ),
+        (stranger(Effect.DOCUMENTED), "warning", "and the Compose files do not publish it"),
+    ],
+)
+def test_the_sentence_says_what_the_stranger_does(row: Stranger, severity: str, what: str) -> None:
+    problem = stranger_problem(Occupation(wanted(), "", (row,)), COMMANDS)
+    assert problem.sentence == (
+        "port 5000/tcp of production's app is held by a stranger, "
+        f"{what.replace('OURS', str(PLACE))}: "
+        "python (pid 70: python run.py --token=***)"
+    )
+    assert problem.severity == severity
+    assert str(problem.subject) == "port:5000/tcp"
+    assert problem.command == "dartsctl prod check"
+
+
+def test_the_evidence_has_user_command_and_folder_without_secrets() -> None:
+    problem = stranger_problem(Occupation(wanted(), "", (stranger(),)), COMMANDS)
+    assert problem.evidence == (
+        "127.0.0.1:5000/tcp: python (pid 70, user dev): python run.py --token=***, in /w",
+    )
+    assert problem.data["pid"] == 70
+    assert "canary" not in repr(problem)
+
+
+def test_the_worst_of_several_strangers_is_named_and_all_are_evidence() -> None:
+    other = ForeignContainer(container("elsewhere", "web"), "docker lists 0.0.0.0:5000/tcp")
+    worse = Stranger(other, (Endpoint(5000, "0.0.0.0"),), Effect.CONFLICT)
+    occupation = Occupation(
+        wanted(origin="dartsctl.toml:4"),
+        "",
+        (stranger(Effect.LOCALHOST, address="::1"), worse),
+    )
+    problem = stranger_problem(occupation, COMMANDS)
+    assert "app (dartsctl.toml:4) is held" in problem.sentence
+    assert problem.sentence.endswith("container elsewhere-web-1 of project elsewhere")
+    assert len(problem.evidence) == 2
+    assert problem.data["effect"] == "conflict"
+
+
+def test_an_invisible_owner_comes_with_the_command_that_shows_it() -> None:
+    unseen = Unknown(0, "sudo ss -Htnap 'sport = :5000'", "listens on 127.0.0.1:5000/tcp")
+    row = Stranger(unseen, (PLACE,), Effect.CONFLICT)
+    problem = stranger_problem(Occupation(wanted(), "", (row,)), COMMANDS)
+    assert "a process that is not visible" in problem.sentence
+    assert "sudo ss" in problem.evidence[0]
