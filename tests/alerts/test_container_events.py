@@ -314,6 +314,24 @@ def test_an_event_that_comes_after_the_list_explains_it() -> None:
     assert history.due(200.0) == ()
 
 
+def test_another_list_does_not_put_off_what_the_first_one_shows() -> None:
+    history = running()
+    for second in range(3):
+        assert history.reconcile([DIED], 100.0 + second / 3) == ()
+    assert tuple(map(word, history.due(101.0))) == ("exit 137",)
+
+
+def test_a_stop_that_comes_before_its_die_explains_a_list_once() -> None:
+    history = running()
+    assert history.reconcile([DIED], 100.0) == ()
+    assert follow(history, at("stop", 50.1)) == ()
+    assert follow(history, at("die", 50.2, exit_code=137)) == (PLANNED,)
+    history = running()
+    history.reconcile([DIED], 100.0)
+    history.follow(at("stop", 50.1), 100.1)
+    assert tuple(map(word, history.due(101.0))) == (PLANNED,)
+
+
 def test_what_died_and_was_started_again_by_its_restart_policy_is_an_exit_and_a_start() -> None:
     history = running(restart_policy="always")
     again = described(started=time_of(51), finished=time_of(50), restart_count=1, **ALWAYS)

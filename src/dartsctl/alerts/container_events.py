@@ -219,10 +219,11 @@ class ContainerHistory:
         A container that waits for its next restart is stopped without a `die`.
         """
         life.stopped = event.time
-        held = self._held.pop(event.id, None)
-        if held:
+        held = self._held.get(event.id)
+        if held and held.snapshot is None:
+            del self._held[event.id]
             return self._end(life, held.exit, planned=True)
-        if life.runs or life.planned:
+        if held or life.runs or life.planned:
             return ()
         return self._end(life, self._exit(life, None, event.time), planned=True)
 
@@ -303,7 +304,7 @@ class ContainerHistory:
         for id_ in self._lives.keys() - rows.keys():
             life = self._lives[id_]
             exit_ = self._exit(life, None, None)
-            self._held[id_] = _Held(now + _HOLD, exit_, replace(life.last, state=""), planned=True)
+            self._hold(_Held(now + _HOLD, exit_, replace(life.last, state=""), planned=True))
         with_engine: frozenset[str] = frozenset()
         if engine_ended is not None:
             with_engine = self._ended_with_engine(engine_ended)
@@ -343,7 +344,13 @@ class ContainerHistory:
         exit_ = self._snapshot_exit(life, row)
         # the count begins anew when somebody starts it: a higher one is the restart policy's
         is_crash = not row.runs or row.restart_count > life.last.restart_count
-        self._held[row.id] = _Held(now + _HOLD, exit_, row, planned=not is_crash)
+        self._hold(_Held(now + _HOLD, exit_, row, planned=not is_crash))
+
+    def _hold(self, held: _Held) -> None:
+        """Wait for an event, not longer because another list shows the same."""
+        if before := self._held.get(held.exit.id):
+            held = replace(held, until=before.until)
+        self._held[held.exit.id] = held
 
     def _snapshot_exit(self, life: _Life, row: Snapshot) -> Exit:
         code: int | None = row.exit_code
@@ -390,7 +397,7 @@ class ContainerHistory:
         was_running = life.runs
         life.last = row
         if not row.runs or (was_running and not held.planned):
-            happenings = self._end(life, held.exit, planned=False)
+            happenings = self._end(life, held.exit, planned=life.stopped is not None)
             life.is_assumed = True
         if row.runs:
             life.begin(row.started or 0.0)

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 LINE_LIMIT = 1 << 20
 """Bytes of one event. A container's labels are part of it."""
-FLOOD_BYTES = 16 << 20
-"""Bytes in one second that no real project causes: some 20,000 events."""
+FLOOD = 30_000
+"""Events in ten seconds that no real project causes: more than a slow machine can read."""
+_WINDOW = 10.0
 _ACTIONS = (
     "create",
     "start",
@@ -59,7 +60,7 @@ class EventStream:
         self._project = project
         self._rest = b""
         self._known = frozenset(known)
-        self._second, self._bytes = 0, 0
+        self._window, self._count = 0.0, 0
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
@@ -74,8 +75,8 @@ class EventStream:
         chunk = self._stream.read(timeout)
         if chunk is None:
             return None
-        self._refuse_flood(len(chunk))
         *lines, self._rest = (self._rest + chunk).split(b"\n")
+        self._refuse_flood(len(lines))
         if max(map(len, (*lines, self._rest))) > LINE_LIMIT:
             raise BrokenStream(f"an event of the engine is longer than {LINE_LIMIT >> 20} MiB")
         events: list[ContainerEvent] = []
@@ -89,15 +90,13 @@ class EventStream:
         """End it."""
         self._stream.close()
 
-    def _refuse_flood(self, size: int) -> None:
-        second = int(time.monotonic())
-        if second != self._second:
-            self._second, self._bytes = second, 0
-        self._bytes += size
-        if self._bytes > FLOOD_BYTES:
-            raise BrokenStream(
-                f"the engine sends more than {FLOOD_BYTES >> 20} MiB of events a second"
-            )
+    def _refuse_flood(self, events: int) -> None:
+        now = time.monotonic()
+        if now - self._window > _WINDOW:
+            self._window, self._count = now, 0
+        self._count += events
+        if self._count > FLOOD:
+            raise BrokenStream(f"the engine sends more than {FLOOD} events in {_WINDOW:.0f} s")
 
 
 class RecentEvents:

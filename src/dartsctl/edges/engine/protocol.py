@@ -92,6 +92,9 @@ class EngineControl(Engine, Protocol):
         After `recent` ones: those that the engine still has from then on, without them.
         """
 
+    def ping(self) -> None:
+        """Ask whether it answers at all."""
+
     def pid(self) -> int | None:
         """Return the engine's process, None if it is not in sight: another one after a restart."""
 

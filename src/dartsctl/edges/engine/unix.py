@@ -187,6 +187,10 @@ class UnixEngine:
 
         return events.open_events(self._api, project, recent)
 
+    def ping(self) -> None:
+        """Ask whether it answers at all."""
+        self._api.request("GET", "/_ping")
+
     def pid(self) -> int | None:
         """Return the engine's process, None if it is not in sight."""
         return self._api.peer()[0] or None

@@ -7,13 +7,13 @@ is a problem of its own. An engine that is only listed (tcp://, ssh://) is liste
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.container_events import ContainerHistory
 from dartsctl.alerts.observations import Exited
 from dartsctl.diagnosis.nginx.log import parse_moment
-from dartsctl.edges.engine.events import RecentEvents
+from dartsctl.edges.engine.events import BrokenStream, RecentEvents
 from dartsctl.edges.engine.snapshots import Snapshots
 from dartsctl.edges.host.running import RunningContainer
 from dartsctl.errors import DockerUnavailable
@@ -38,17 +38,23 @@ ENGINE_DEADLINE = 3.0
 _STOP_WITHIN = 0.8
 _SOON = 0.2
 """Seconds until it is asked again what no event has explained."""
-_PING_AFTER = 10.0
-"""Seconds without an event after which the engine is asked whether it is there."""
 _LIST_EVERY = 60.0
 """Seconds between two lists beside the events."""
 _FIRST_PAUSE = 0.25
-_LONGEST_PAUSE = 5.0
-"""Seconds until the next attempt to connect."""
 _STEADY = 10.0
 """Seconds that a stream lasts which is not broken."""
 _MOST_INSPECTED = 16
 """Containers whose settings are read at once, so that events do not wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Times in seconds."""
+
+    ping_after: float = 10.0
+    """Without an event, until the engine is asked whether it is there."""
+    longest_pause: float = 5.0
+    """Until the next attempt to connect."""
 
 
 class EventsSource:
@@ -64,6 +70,7 @@ class EventsSource:
         *,
         command: str,
         deps: Deps,
+        pace: Pace = Pace(),
     ) -> None:
         """`command`: what a person runs to find the cause of an exit."""
         self._project = project
@@ -71,6 +78,7 @@ class EventsSource:
         self._running = running
         self._clock = deps.now
         self._monotonic = deps.monotonic
+        self._pace = pace
         self._snapshots = Snapshots(control, project)
         self._history = ContainerHistory(command=command)
         self._recent = RecentEvents()
@@ -82,6 +90,7 @@ class EventsSource:
         self._ended: float | None = None
         """When the last stream ended, by the engine's clock."""
         self._broken = ""
+        """Why the events could not be read, as it was said."""
 
     def run(self, emit: Emit, stop: threading.Event) -> None:
         """Follow the engine until `stop` is set."""
@@ -90,31 +99,37 @@ class EventsSource:
             began = self._monotonic()
             try:
                 self._follow(emit, stop)
-                self._ended = self._clock() + self._skew
+            except BrokenStream as error:
+                began, pause = self._monotonic(), self._pace.longest_pause
+                self._list_only(error, emit)
             except DockerUnavailable as error:
                 self._list_only(error, emit)
             if self._monotonic() - began >= _STEADY:
-                pause = _FIRST_PAUSE
+                pause, self._broken = _FIRST_PAUSE, ""
             stop.wait(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = min(2 * pause, self._pace.longest_pause)
 
     def _follow(self, emit: Emit, stop: threading.Event) -> None:
         """Follow one stream to its end. Raises DockerUnavailable."""
         with closing(self._control.events(self._project, self._recent)) as stream:
-            self._reconcile(emit)
-            self._broken = ""
-            asked = listed = self._monotonic()
-            while not stop.is_set():
-                if not self._take(stream, emit):
-                    return
-                now = self._monotonic()
-                if now - listed >= _LIST_EVERY:
-                    asked = listed = now
-                    self._reconcile(emit)
-                if now - asked >= _PING_AFTER:
-                    asked = now
-                    self._control.pid()
-                    self._skew = self._measure_skew()
+            try:
+                self._skew = self._measure_skew()
+                self._reconcile(emit)
+                self._take_all(stream, emit, stop)
+            finally:
+                self._ended = self._clock() + self._skew
+
+    def _take_all(self, stream: EventStream, emit: Emit, stop: threading.Event) -> None:
+        """Take the events of one stream, and look after it. Raises DockerUnavailable."""
+        asked = listed = self._monotonic()
+        while not stop.is_set() and self._take(stream, emit):
+            now = self._monotonic()
+            if now - listed >= _LIST_EVERY:
+                asked = listed = now
+                self._reconcile(emit)
+            elif now - asked >= self._pace.ping_after:
+                asked = now
+                self._control.ping()
 
     def _take(self, stream: EventStream, emit: Emit) -> bool:
         """Take what comes within the next moment. Returns False at the end of the stream."""
@@ -157,7 +172,6 @@ class EventsSource:
 
     def _reconcile(self, emit: Emit) -> None:
         """List the containers, and compare. Raises DockerUnavailable."""
-        self._skew = self._measure_skew()
         pid = self._control.pid()
         snapshots = self._snapshots.all()
         ended = None

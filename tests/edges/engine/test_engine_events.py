@@ -11,7 +11,7 @@ import pytest
 
 from dartsctl.alerts.container_events import ContainerEvent
 from dartsctl.edges.engine.events import (
-    FLOOD_BYTES,
+    FLOOD,
     LINE_LIMIT,
     BrokenStream,
     RecentEvents,
@@ -109,8 +109,8 @@ def test_what_is_no_event_breaks_the_stream(garbage: bytes, sends: Callable[...,
 
 def test_a_flood_breaks_the_stream_without_filling_the_memory(sends: Callable[..., str]) -> None:
     rows = (line(project="other") + b"\n") * 2000
-    with pytest.raises(BrokenStream, match="more than 16 MiB of events a second"):
-        everything(sends(*[rows] * (8 * FLOOD_BYTES // len(rows))))
+    with pytest.raises(BrokenStream, match="more than 30000 events in 10 s"):
+        everything(sends(*[rows] * (8 * FLOOD // 2000)))
 
 
 def test_a_silent_stream_returns_in_time(tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""A unix socket in front of a real engine that can be cut, hang, or flood its events."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+Mode = Literal["passes", "is_cut", "hangs", "floods"]
+_OK = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"
+
+
+class Relay:
+    """Passes connections on to `engine`, a unix socket. `mode` counts for new connections."""
+
+    def __init__(self, path: Path, engine: str, flood: bytes = b"") -> None:
+        self.address = f"unix://{path}"
+        self.mode: Mode = "passes"
+        self._path = path
+        self._engine = engine.removeprefix("unix://")
+        self._flood = flood
+        self._connections: set[socket.socket] = set()
+        self._server = self._listen()
+
+    def _listen(self) -> socket.socket:
+        self._path.unlink(missing_ok=True)
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(str(self._path))
+        server.listen()
+        threading.Thread(target=self._accept, args=(server,), daemon=True).start()
+        return server
+
+    def change(self, mode: Mode) -> None:
+        """Begin to behave like this, also towards those who are connected."""
+        if self.mode == "is_cut":
+            self._server = self._listen()
+        self.mode = mode
+        if mode == "is_cut":
+            self._server.shutdown(socket.SHUT_RDWR)
+            self._server.close()
+        if mode in ("is_cut", "floods"):
+            self._hang_up()
+
+    def close(self) -> None:
+        """End it."""
+        if self.mode != "is_cut":
+            self.change("is_cut")
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        for connection in list(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with suppress(OSError), client, socket.socket(socket.AF_UNIX) as engine:
+            self._connections.add(client)
+            request = client.recv(65536)
+            if self.mode == "floods" and request.startswith(b"GET /events"):
+                client.sendall(_OK)
+                while True:
+                    client.sendall(self._flood)
+            engine.connect(self._engine)
+            engine.sendall(request)
+            while chunk := engine.recv(65536):
+                if self.mode == "hangs":
+                    client.recv(1)  # until the other side has gone
+                    break
+                client.sendall(chunk)
+        self._connections.discard(client)
