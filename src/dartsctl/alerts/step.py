@@ -44,8 +44,11 @@ def step(
     if isinstance(observation, ClockJumped):
         state = shift(state, observation.seconds)
     now = max(now, state.now)
+    was_away = bool(state.now) and now - state.now > rules.away_after
+    if isinstance(observation, Tick) and not was_away and now < state.due:
+        return replace(state, now=now), ()
     draft = draft_of(state, now, rules)
-    if state.now and now - state.now > rules.away_after:
+    if was_away:
         resume(draft)
     _observe(draft, observation)
     if draft.now >= draft.due:

@@ -6,15 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.alerts.clock import shift
+from dartsctl.alerts.state import State
 
 if TYPE_CHECKING:
     from dartsctl.alerts.outbox import Outbox
-    from dartsctl.alerts.state import State
 
 _PAUSE = 1.0
 """Seconds between two saves of changes that send nothing: in a flood there are many."""
 _TRY_AGAIN = 10.0
 """Seconds until a file that could not be written is tried again."""
+_FIELDS = sorted(State.__dataclass_fields__.keys() - {"now", "due"})
 _ALIVE = 30.0
 """Seconds after which the time of the latest observation is saved, if nothing else changed."""
 
@@ -61,7 +62,12 @@ class Saver:
         saved = self._state
         if state.now - saved.now >= _ALIVE:
             return True
-        return replace(state, now=saved.now, due=saved.due) != saved
+        return _what_matters(state) != _what_matters(saved)
+
+
+def _what_matters(state: State) -> tuple[object, ...]:
+    """Return everything but the time."""
+    return tuple(getattr(state, name) for name in _FIELDS)
 
 
 def resumed(state: State, now: float) -> State:
