@@ -83,10 +83,16 @@ class Running:
     """A process whose output is read later, so that other work can be done meanwhile."""
 
     def __init__(
-        self, argv: Sequence[str], environment: Mapping[str, str] | None, stdin: bytes = b""
+        self,
+        argv: Sequence[str],
+        environment: Mapping[str, str] | None,
+        stdin: bytes = b"",
+        inherited: Sequence[int] = (),
     ) -> None:
         self.argv = tuple(argv)
-        self._process = _start(self.argv, environment, stderr=subprocess.PIPE, stdin=stdin)
+        self._process = _start(
+            self.argv, environment, stderr=subprocess.PIPE, stdin=stdin, inherited=inherited
+        )
 
     def result(self, *, deadline: float) -> Completed:
         """Wait up to `deadline` seconds for the end of the process, and return its output.
@@ -126,13 +132,18 @@ class Running:
 
 
 def start(
-    argv: Sequence[str], *, environment: Mapping[str, str] | None = None, stdin: bytes = b""
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    inherited: Sequence[int] = (),
 ) -> Running:
     """Start `argv` and return at once. Raises CommandNotFound.
 
-    `stdin`: what the process reads, at most STDIN_LIMIT bytes; no argument shows it.
+    `stdin`: what the process reads, at most STDIN_LIMIT bytes; no argument shows it. `inherited`:
+    descriptors that it has under the same numbers.
     """
-    return Running(argv, environment, stdin)
+    return Running(argv, environment, stdin, inherited)
 
 
 def run(
@@ -141,12 +152,14 @@ def run(
     deadline: float,
     environment: Mapping[str, str] | None = None,
     stdin: bytes = b"",
+    inherited: Sequence[int] = (),
 ) -> Completed:
     """Run `argv` for up to `deadline` seconds; return its output and exit code.
 
     Raises CommandNotFound, TimedOut, OutputTooLarge.
     """
-    return start(argv, environment=environment, stdin=stdin).result(deadline=deadline)
+    process = start(argv, environment=environment, stdin=stdin, inherited=inherited)
+    return process.result(deadline=deadline)
 
 
 class Stream:

@@ -58,6 +58,16 @@ def test_a_library_that_hangs_is_ended_at_the_deadline() -> None:
         assert children_with(server) == []
 
 
+def test_the_receipt_gets_the_id_of_what_was_delivered(tmp_path: Path) -> None:
+    path = tmp_path / "receipt"
+    with receiver("500") as server, path.open("w+") as receipt:
+        assert channels.send(server.url(), NOTICE, receipt=receipt.fileno())
+        assert path.read_text() == ""
+        server.mode = "ok"
+        assert channels.send(server.url(), NOTICE, receipt=receipt.fileno()) == ""
+        assert path.read_text() == NOTICE.id
+
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from dartsctl.alerts.observations import Occasion
 from dartsctl.alerts.outbox import Outbox
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.state import Episode, Message
+from dartsctl.edges.state.watch_receipts import Receipt
 from dartsctl.text.masker import Masker
 from dartsctl.workflows.watch.delivery import Channel, Delivery
 from dartsctl.workflows.watch.signals import Sent, Signal
@@ -31,7 +33,8 @@ class Receivers:
     taken: list[tuple[str, str]] = field(default_factory=list)
     end: threading.Event = field(default_factory=threading.Event)
 
-    def send(self, url: str, text: Notice) -> str:
+    def send(self, url: str, text: Notice, *, receipt: int | None = None) -> str:
+        assert receipt is None
         problem = self.broken.get(url, "")
         if problem == "hang":
             self.end.wait(PATIENCE)
@@ -42,10 +45,23 @@ class Receivers:
         return problem
 
 
+@dataclass(frozen=True)
+class OneReceipt:
+    """The same receipt for every channel."""
+
+    receipt: Receipt
+
+    def of(self, channel: str) -> AbstractContextManager[Receipt]:
+        del channel
+        return nullcontext(self.receipt)
+
+
 class Loop:
     """What the real loop does with a delivery, at a time that the test sets."""
 
-    def __init__(self, *channels: Channel, outbox: Outbox | None = None) -> None:
+    def __init__(
+        self, *channels: Channel, outbox: Outbox | None = None, receipt: Receipt | None = None
+    ) -> None:
         self.receivers = Receivers()
         self.signals: queue.SimpleQueue[Signal] = queue.SimpleQueue()
         self.notes: list[str] = []
@@ -55,6 +71,7 @@ class Loop:
             outbox or Outbox(),
             writer=NoticeWriter("prod", Masker().line),
             send=self.receivers.send,
+            receipts=OneReceipt(receipt or Receipt()),
             chance=lambda: 0.5,
         )
 
@@ -184,6 +201,26 @@ def test_after_a_restart_what_was_saved_is_sent_with_the_same_id() -> None:
     assert after.delivery.outbox.waiting[0].id == saved.waiting[0].id
     after.turn(1)
     assert after.taken == before.taken == [(MAIN.url, "FAILED")]
+
+
+def test_what_the_process_of_a_killed_watch_has_delivered_is_not_sent_again() -> None:
+    before = Loop(MAIN)
+    before.message("opened")
+    (entry,) = before.delivery.outbox.waiting
+    after = Loop(MAIN, outbox=before.delivery.outbox, receipt=Receipt(message=entry.id))
+    after.turn(1)
+    assert after.taken == []
+    assert after.delivery.outbox == Outbox()
+
+
+def test_while_such_a_process_still_sends_the_channel_waits() -> None:
+    loop = Loop(MAIN, receipt=Receipt(is_busy=True))
+    loop.message("opened")
+    loop.turn(1)
+    loop.turn(1, 10.0)
+    assert loop.taken == []
+    (note,) = loop.notes
+    assert note.startswith("channel json://a is still being sent a message by an earlier watch; ")
 
 
 def test_no_url_is_saved_or_shown() -> None:

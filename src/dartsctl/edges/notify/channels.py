@@ -30,6 +30,9 @@ class Text(Protocol):
     """What is sent: alerts/notice.py has it."""
 
     @property
+    def id(self) -> str: ...
+
+    @property
     def kind(self) -> str:
         """`failure`, `warning`, `success` or `info`."""
 
@@ -79,9 +82,12 @@ def check_urls(urls: Sequence[str], *, sources: Sequence[str]) -> tuple[CheckedU
     return tuple(checked)
 
 
-def send(url: str, text: Text, *, deadline: float = SEND_DEADLINE) -> str:
+def send(
+    url: str, text: Text, *, receipt: int | None = None, deadline: float = SEND_DEADLINE
+) -> str:
     """Send a message; return why it was not delivered, or nothing. Never raises.
 
+    `receipt`: the descriptor of a file that gets the message's id when it is delivered.
     The reason has neither the URL nor anything that the receiver has answered.
     """
     request = {
@@ -91,9 +97,14 @@ def send(url: str, text: Text, *, deadline: float = SEND_DEADLINE) -> str:
         "title": text.title,
         "body": text.body[:_LONGEST_BODY],
         "short": text.short,
+        "id": text.id,
+        "receipt": receipt,
     }
+    inherited: tuple[int, ...] = ()
+    if receipt is not None:
+        inherited = (receipt,)
     try:
-        return str(_ask(request, deadline=deadline)["problem"])
+        return str(_ask(request, deadline=deadline, inherited=inherited)["problem"])
     except TimedOut:
         return f"does not answer within {deadline:g} s"
     except DartsctlError:
@@ -128,13 +139,13 @@ def _wrong_url(source: str, scheme: str, answer: Mapping[str, Any]) -> UsageErro
     return UsageError(f"{source}: Apprise does not know the scheme {scheme}://", hint=hint)
 
 
-def _ask(request: Mapping[str, Any], *, deadline: float) -> Any:
+def _ask(request: Mapping[str, Any], *, deadline: float, inherited: Sequence[int] = ()) -> Any:
     """Return the answer of sender.py. Raises DartsctlError, whose text has no secret."""
     command = [sys.executable, "-P", "-m", "dartsctl.edges.notify.sender"]
     stdin = json.dumps(request, ensure_ascii=False).encode(errors="replace")
     if len(stdin) > spawn.STDIN_LIMIT:
         raise DartsctlError(f"the notification URLs have more than {spawn.STDIN_LIMIT} bytes")
-    done = spawn.run(command, deadline=deadline, stdin=stdin)
+    done = spawn.run(command, deadline=deadline, stdin=stdin, inherited=inherited)
     if done.code != 0:  # its stderr may contain the URL
         raise DartsctlError(
             "the library apprise has failed", hint=install_command("apprise", "notify")

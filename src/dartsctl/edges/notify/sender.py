@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -138,6 +140,8 @@ def _send(request: dict[str, Any], asset: AppriseAsset, log: _Log) -> str:
     _limit_answers()
     log.lines.clear()
     if _notify(channel, title, body, request["kind"]):
+        if request["receipt"] is not None:
+            _write_receipt(request["receipt"], request["id"])
         return ""
     return log.reason()
 
@@ -168,6 +172,13 @@ def _notify(channel: NotifyBase, title: str, body: str, kind: str) -> bool:
     except Exception as error:  # whatever a plug-in raises, nothing was delivered
         logging.getLogger("apprise").debug("%s", error)
         return False
+
+
+def _write_receipt(descriptor: int, message: str) -> None:
+    """Note that a message was taken, for a watch that is killed meanwhile."""
+    with suppress(OSError):  # a full disk
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, message.encode(), 0)
 
 
 def _limit_answers() -> None:

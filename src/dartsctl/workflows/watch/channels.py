@@ -17,6 +17,7 @@ from dartsctl.config.secrets import judge_mode
 from dartsctl.edges.http.ping import check_ping_url, ping
 from dartsctl.edges.notify import channels as notify
 from dartsctl.edges.project.env_files import read
+from dartsctl.edges.state.watch_receipts import Receipts
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.system import bounded_file
 from dartsctl.workflows.watch.delivery import Channel, Delivery
@@ -104,8 +105,13 @@ def delivery_to(
     deps: Deps,
 ) -> Delivery:
     """Return the delivery to the channels. `outbox`: what waited when the last watch ended."""
-    writer = writer_of(environment, deps=deps)
-    return Delivery(channels, outbox or Outbox(), writer=writer, send=notify.send)
+    return Delivery(
+        channels,
+        outbox or Outbox(),
+        writer=writer_of(environment, deps=deps),
+        send=notify.send,
+        receipts=Receipts(deps.state, environment.project or environment.name),
+    )
 
 
 def writer_of(environment: Environment, *, deps: Deps) -> NoticeWriter:

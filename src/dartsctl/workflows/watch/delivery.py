@@ -10,11 +10,13 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from dartsctl.alerts import outbox as box
 from dartsctl.alerts.outbox import Outbox, Waiting
+from dartsctl.edges.state.watch_receipts import Receipt
 from dartsctl.workflows.watch.signals import Sent
 
 if TYPE_CHECKING:
@@ -41,8 +43,27 @@ class Channel:
 class Send(Protocol):
     """Sends a text to a URL within a deadline. Never raises."""
 
-    def __call__(self, url: str, text: Notice) -> str:
-        """Return why it was not delivered, or nothing."""
+    def __call__(self, url: str, text: Notice, *, receipt: int | None = None) -> str:
+        """Return why it was not delivered, or nothing.
+
+        `receipt`: the descriptor of a file that gets the id of a message that was delivered.
+        """
+
+
+class Receipts(Protocol):
+    """Where it is kept what each channel has taken last, also while no watch runs."""
+
+    def of(self, channel: str) -> AbstractContextManager[Receipt]:
+        """Lock the receipt of a channel for sending to it. Never raises."""
+
+
+class NoReceipts:
+    """Keeps nothing."""
+
+    def of(self, channel: str) -> AbstractContextManager[Receipt]:
+        """Return an empty receipt."""
+        del channel
+        return nullcontext(Receipt())
 
 
 class Delivery:
@@ -55,10 +76,12 @@ class Delivery:
         *,
         writer: NoticeWriter,
         send: Send,
+        receipts: Receipts | None = None,
         chance: Callable[[], float] = _random.random,
     ) -> None:
         self._writer = writer
         self._send = send
+        self._receipts: Receipts = receipts or NoReceipts()
         self._chance = chance
         self._busy: dict[str, str] = {}
         """Channel -> the id of the message that is being sent to it."""
@@ -173,7 +196,16 @@ class Delivery:
 
     def _deliver(self, channel: Channel, entry: Waiting, emit: Emit) -> None:
         try:
-            problem = self._send(channel.url, entry.notice)
+            problem = self._send_once(channel, entry.notice)
         except Exception as error:  # a bug must not stop the channel; the text may be a secret
             problem = f"cannot be used: {type(error).__name__}"
         emit(Sent(channel.id, entry.id, problem))
+
+    def _send_once(self, channel: Channel, notice: Notice) -> str:
+        """Send a message unless the process of a watch that was killed has done so."""
+        with self._receipts.of(channel.id) as receipt:
+            if receipt.is_busy:
+                return "is still being sent a message by an earlier watch"
+            if receipt.message == notice.id:
+                return ""
+            return self._send(channel.url, notice, receipt=receipt.descriptor)
