@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CAUSE = "upstream-errors"
 WINDOW = 60.0
 """Seconds in which errors are counted."""
-_MANY, _FEW = 5, 2
+MANY, _FEW = 5, 2
 """Errors within the window that make a problem, and that keep it."""
 _MOST = 1000
 """Errors of a service that are remembered."""
@@ -52,7 +52,7 @@ class UpstreamErrors:
             recent.append((when, kind))
             self._last_line[service] = line
             self._totals[service] += 1
-            return len(recent) == _MANY
+            return len(recent) == MANY
 
     def forget(self, service: str) -> None:
         """Take the errors so far as explained: the service's outage has a cause or was planned."""
@@ -73,7 +73,7 @@ class UpstreamErrors:
         with self._lock:
             self._expire(service, now)
             recent = tuple(self._recent.get(service, ()))
-            least = _FEW if service in self._began else _MANY
+            least = _FEW if service in self._began else MANY
             if len(recent) < least:
                 self._began.pop(service, None)
                 return None

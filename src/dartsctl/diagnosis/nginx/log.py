@@ -94,6 +94,7 @@ _LINE = re.compile(
 )
 _UPSTREAM = re.compile(r'upstream: "(?:\w+://)?((?:\[[^\]"]*\]|[^:/"]*)(?::\d+)?)')
 _PLACE = re.compile(r" in (/[^\s:]+:\d+)$")
+_BEGIN = re.compile(r"\s*(?:\d{4}/\d\d/\d\d \d\d:|nginx: )")
 _REQUEST = re.compile(r'request: "\w+ (\S+)')
 _LEVELS = ("error", "crit", "alert", "emerg", "warn")
 
@@ -143,8 +144,7 @@ class FailureCount:
     @property
     def path(self) -> str:
         """The path of the last request that failed like this."""
-        match = _REQUEST.search(self.example)
-        return match[1] if match else ""
+        return request_path(self.example)
 
     @property
     def line(self) -> str:
@@ -158,6 +158,17 @@ class FailureCount:
             if self.count > 1:
                 line += f" to {local_time(self.last)}"
         return f"{line}: {self.example[:300]}"
+
+
+def may_be_line(line: str) -> bool:
+    """Whether a line may be one of the error log, by its beginning."""
+    return bool(_BEGIN.match(line))
+
+
+def request_path(text: str) -> str:
+    """Return the path of the request that a line is about; empty if it is about none."""
+    match = _REQUEST.search(text)
+    return match[1] if match else ""
 
 
 def split_line(line: str, *, stamp: str = "", offset: float = 0.0) -> LogParts | None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from dartsctl.diagnosis.container_file import ContainerFile
     from dartsctl.diagnosis.inspection import Inspection
     from dartsctl.diagnosis.log_stream import LogLine
     from dartsctl.edges.engine.events import EventStream, RecentEvents
@@ -100,6 +101,9 @@ class EngineControl(Engine, Protocol):
 
     def execute(self, identity: str, argv: Sequence[str]) -> tuple[int, str, str] | None:
         """Run a command in a running container. Return exit code, stdout and stderr, or None."""
+
+    def file(self, identity: str, path: str) -> ContainerFile | None:
+        """Return what a path in a container is, None if it does not exist."""
 
     def archive(self, identity: str, path: str) -> bytes:
         """Return a file or folder of a container as a tar file, empty if it does not exist."""

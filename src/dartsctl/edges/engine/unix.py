@@ -23,6 +23,7 @@ from dartsctl.stack.subnets import NetworkInUse, NetworkUse, read_networks, read
 from dartsctl.text.strict_json import Cursor, read_json
 
 if TYPE_CHECKING:
+    from dartsctl.diagnosis.container_file import ContainerFile
     from dartsctl.diagnosis.inspection import Inspection
     from dartsctl.diagnosis.log_stream import LogLine
     from dartsctl.edges.engine.events import EventStream, RecentEvents
@@ -222,6 +223,19 @@ class UnixEngine:
         if code in (_NEVER_RAN, 126, 127):
             return None
         return code, stdout, stderr
+
+    def file(self, identity: str, path: str) -> ContainerFile | None:
+        """Return what a path in a container is, its mounts included; None if it does not exist.
+
+        No process runs there for it. Works for a stopped container too.
+        """
+        from dartsctl.diagnosis import container_file
+
+        target = f"/containers/{_quoted(identity)}/archive?path={_quoted(path)}"
+        try:
+            return container_file.read_head(self._api.head(target))
+        except (NotFound, RequestFailed):
+            return None
 
     def archive(self, identity: str, path: str) -> bytes:
         """Return a file or folder of a container, its mounts included, as a tar file.

@@ -58,6 +58,17 @@ class UnixApi:
 
         With `cut` a body larger than `limit` bytes is cut there, else it is an error.
         """
+        _, body = self._exchange(method, path, document, limit=limit, cut=cut)
+        return body
+
+    def head(self, path: str) -> bytes:
+        """Return the head of the answer to a HEAD request."""
+        head, _ = self._exchange("HEAD", path, b"", limit=ANSWER_LIMIT, cut=False)
+        return head
+
+    def _exchange(
+        self, method: str, path: str, document: bytes, *, limit: int, cut: bool
+    ) -> tuple[bytes, bytes]:
         until = time.monotonic() + self.deadline
         with self._connection_errors(limit), unix_http.connect(self._path, until=until) as line:
             answer = unix_http.exchange(
@@ -65,7 +76,7 @@ class UnixApi:
             )
         head, _, body = answer.partition(b"\r\n\r\n")
         self._refuse_error(path, head, body)
-        return body
+        return head, body
 
     def stream(self, path: str) -> unix_http.Stream:
         """Return the answer at `path` as a stream. The caller closes it."""

@@ -37,7 +37,7 @@ _FOLDERS = (
     "/opt/bitnami/nginx/conf",
     "/usr/local/nginx/conf",
 )
-_DEFAULT_LOG = "/var/log/nginx/error.log"
+DEFAULT_LOG = "/var/log/nginx/error.log"
 _NO_FILES = (
     "stderr",
     "/dev/stderr",
@@ -220,7 +220,7 @@ class _LogLines:
 
 
 def _log_files(config: Config) -> list[str]:
-    paths = config.error_logs or (_DEFAULT_LOG,)
+    paths = config.error_logs or (DEFAULT_LOG,)
     return [
         posixpath.join("/etc/nginx", path)
         for path in paths

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dartsctl.workflows.watch.sources import events, processes, requests, silences, work
+from dartsctl.workflows.watch.sources import events, processes, proxy_log, requests, silences, work
 
 if TYPE_CHECKING:
     from dartsctl.workflows.deps import Deps
@@ -22,6 +22,7 @@ SOURCES: tuple[Maker, ...] = (
     work.make,
     silences.make,
     requests.make,
+    proxy_log.make,
 )
 
 
