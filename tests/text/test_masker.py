@@ -6,7 +6,11 @@ import base64
 import json
 import random
 import string
+import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -218,3 +222,33 @@ def test_a_name_or_address_of_the_stack_is_shown_whatever_variable_has_the_same_
     text = f"Container {word}-1 of {word}: {word}:8080/tcp is held"
     assert masker.line(text) == text
     assert masker.line("the token mark-7f3a91c2") == "the token ***"
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Within it threads take turns after a few instructions."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("eager_threads")
+def test_secrets_are_learned_in_one_thread_while_others_show() -> None:
+    masker = Masker()
+    masker.learn_values([f"canary-{number:04d}aa" for number in range(300)])
+
+    def learn() -> None:
+        for number in range(40):
+            masker.learn_values([f"canary-{number:04d}bb"])
+            masker.learn_later(partial(masker.spare, [f"name{number}"]))
+
+    def show() -> None:
+        for _ in range(10):
+            assert masker.line("a canary-0000aa b") == "a *** b"
+
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(work) for work in (show, learn, show, show)]
+    for future in done:
+        future.result()
+    assert masker.line("canary-0039bb") == "***"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ class Masker:
     """The secrets of this run, shared by the screen, the prompts, the reports and the history.
 
     Sources that are slow to read go to `learn_later`: they are read before the first text is
-    masked.
+    masked. Every method may be called in any thread: a watch learns while it shows.
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,7 @@ class Masker:
         self._names: set[str] = set()
         self._sources: list[Callable[[], None]] = []
         self._known: _KnownValues | None = None
+        self._lock = threading.RLock()
         self.lessons = 0
         """Grows with everything that is learnt: until then a text is masked in the same way."""
 
@@ -46,10 +48,13 @@ class Masker:
 
     def learn_values(self, values: Iterable[str]) -> None:
         """Learn secrets of any shape; of a value with several lines, each line."""
+        lines: set[str] = set()
         for value in values:
-            self._secrets |= {line.strip() for line in value.splitlines()}
-        self._known = None
-        self.lessons += 1
+            lines |= {line.strip() for line in value.splitlines()}
+        with self._lock:
+            if not lines <= self._secrets:  # a long run learns the same again and again
+                self._secrets |= lines
+                self._forget_known()
 
     def learn_model(self, model: Mapping[str, Any]) -> None:
         """Learn the environments and build arguments of Compose's resolved model.
@@ -77,9 +82,11 @@ class Masker:
 
     def spare(self, names: Iterable[str]) -> None:
         """Never mask these words: projects, services, users, modes."""
-        self._names |= {name.lower() for name in names if name}
-        self._known = None
-        self.lessons += 1
+        words = {name.lower() for name in names if name}
+        with self._lock:
+            if not words <= self._names:
+                self._names |= words
+                self._forget_known()
 
     def mask(self, text: str) -> str:
         """Return `text` with every secret masked."""
@@ -108,14 +115,19 @@ class Masker:
                 return [self.document(item) for item in node]
         return node
 
+    def _forget_known(self) -> None:
+        self._known = None
+        self.lessons += 1
+
     def _values(self) -> _KnownValues:
-        while self._sources:
-            self._sources.pop()()
-        if self._known is None:
-            ordinary = ORDINARY_WORDS | self._names
-            secrets = (value for value in self._secrets if value.lower() not in ordinary)
-            self._known = _KnownValues(secrets, self._names)
-        return self._known
+        with self._lock:
+            while self._sources:
+                self._sources.pop()()
+            if self._known is None:
+                ordinary = ORDINARY_WORDS | self._names
+                secrets = (value for value in self._secrets if value.lower() not in ordinary)
+                self._known = _KnownValues(secrets, self._names)
+            return self._known
 
 
 def secrets_in(name: str, value: str) -> tuple[str, ...]:

@@ -81,6 +81,7 @@ METHODS: dict[str, Call] = {
     ),
     "log_line": lambda screen, text: screen.log_line(text, color=True),
     "for_people": lambda screen, text: screen.for_people().note(text),
+    "silent": lambda screen, text: screen.silent().warn(text),
     "say_to": said_elsewhere,
     "stream": streamed,
 }
@@ -96,6 +97,7 @@ LINES = {
     "tree": 7,
     "log_line": 1,
     "for_people": 1,
+    "silent": 1,
     "say_to": 1,
     "stream": 3,
 }
