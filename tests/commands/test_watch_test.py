@@ -72,8 +72,8 @@ def test_it_sends_through_every_channel_and_says_which_failed(
 
 def test_all_delivered_is_success(run_here: RunHere, project: Path) -> None:
     with receiver() as good:
-        settings(project, f'notify = ["{secret_url(good)}"]')
-        said = run_here(project, "watch", "test")
+        settings(project, 'notify = ["json://the-one-in-use.invalid"]')
+        said = run_here(project, "watch", "test", "--notify", secret_url(good))
     assert said.code == 0, said.err
     assert "delivered in " in said.out
 

@@ -20,6 +20,7 @@ from dartsctl.cli.watch_options import (
     Reason,
     SilencedName,
     SubjectName,
+    TestedUrls,
     WatchOptions,
     duration,
     environment_name,
@@ -99,16 +100,20 @@ _ENV = "dartsctl.watch.env"
 
 @watch.command("test")
 @verb
-def send_test(*, common: Common, context: typer.Context, env: Env = None) -> int:
+def send_test(
+    *, common: Common, context: typer.Context, notify: TestedUrls = None, env: Env = None
+) -> int:
     """Send one test alert through every channel, and say which failed.
 
     \b
     dartsctl watch test
     dartsctl watch test --env staging
+    dartsctl watch test --notify '${NEW_ALERT_URL}'
     """
     from dartsctl.commands.watch_test import send_test as run_test
 
-    return run_test(_request(common, _named(context, env), WatchOptions()), deps=deps_of(common))
+    request = _request(common, _named(context, env), WatchOptions(notify=notify))
+    return run_test(request, deps=deps_of(common))
 
 
 @watch.command()

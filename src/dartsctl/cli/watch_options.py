@@ -63,6 +63,12 @@ EpisodeId = Annotated[
         autocompletion=completion.episodes,
     ),
 ]
+TestedUrls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--notify", help="Test this Apprise URL, not those of the settings.", metavar="URL"
+    ),
+]
 For = Annotated[
     str,
     typer.Option(
