@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -109,9 +109,10 @@ def _watch(
         watcher.begin(saved.note)
         _run(watcher, sources, ending, heartbeat, is_alive=looks.is_alive)
     finally:
-        watcher.close()
-        for output in outputs:
-            output.close()
+        with ExitStack() as closing_all:  # the terminal is restored, whatever fails before
+            for output in reversed(outputs):
+                closing_all.callback(output.close)
+            closing_all.callback(watcher.close)
 
 
 def _run(

@@ -47,9 +47,9 @@ Call = Callable[[Screen, str], object]
 
 def said_elsewhere(screen: Screen, text: str) -> None:
     """Give what a screen says back to another one, as a dashboard does."""
-    other = Screen()
+    other, silent = Screen(), screen.silent()
     screen.say_to(other.note)
-    screen.for_people().warn(text)
+    silent.warn(text)
     screen.say_to(None)
 
 

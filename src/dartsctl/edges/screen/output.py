@@ -40,6 +40,13 @@ class Branch:
     evidence: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class _Elsewhere:
+    """Who shows notes and warnings instead of stderr, if anybody does."""
+
+    say: Callable[[str], None] | None = None
+
+
 class Screen:
     """The output of a verb. `as_json`: the result is JSON. `masker` knows the secrets."""
 
@@ -58,19 +65,22 @@ class Screen:
         self.color = color and "NO_COLOR" not in os.environ
         self.masker = masker or Masker()
         self._has_status = False
-        self._say_elsewhere: Callable[[str], None] | None = None
+        self._elsewhere = _Elsewhere()
 
     def for_people(self) -> Screen:
         """Return this screen without --json: for a step whose result no program reads."""
         screen = Screen(
             quiet=self.quiet, verbose=self.verbose, color=self.color, masker=self.masker
         )
-        screen.say_to(self._say_elsewhere)
+        screen._elsewhere = self._elsewhere
         return screen
 
     def say_to(self, say: Callable[[str], None] | None) -> None:
-        """Give notes and warnings to `say`, while a dashboard has the terminal; None: no more."""
-        self._say_elsewhere = say
+        """Give notes and warnings to `say`, while a dashboard has the terminal; None: no more.
+
+        Those of the screens that were made from this one too.
+        """
+        self._elsewhere.say = say
 
     @property
     def can_show_dashboard(self) -> bool:
@@ -91,7 +101,9 @@ class Screen:
 
     def silent(self) -> Screen:
         """Return a screen that shows nothing but warnings, with the same secrets."""
-        return Screen(quiet=True, color=self.color, masker=self.masker)
+        screen = Screen(quiet=True, color=self.color, masker=self.masker)
+        screen._elsewhere = self._elsewhere
+        return screen
 
     @property
     def is_colored(self) -> bool:
@@ -121,7 +133,7 @@ class Screen:
     def is_live(self) -> bool:
         """Whether `status` shows anything: at a terminal that can overwrite a line."""
         stream = sys.stderr
-        if self.quiet or self._say_elsewhere:
+        if self.quiet or self._elsewhere.say:
             return False
         return can_move_cursor() and stream is not None and stream.isatty()
 
@@ -219,8 +231,8 @@ class Screen:
         return f"\033[{code}m{text}\033[0m"
 
     def _say(self, text: str) -> None:
-        if self._say_elsewhere:
-            self._say_elsewhere(without_colors(text))
+        if self._elsewhere.say:
+            self._elsewhere.say(without_colors(text))
             return
         self._write(sys.stderr, text + "\n")
 
