@@ -29,7 +29,7 @@ CERTIFICATE = Problem(
     "dartsctl init",
     severity="warning",
 )
-_SLOWER = (0.012, 0.011, 0.014, 0.02, 0.013, 0.012, 0.04, 0.09, 0.22, 0.31)
+_SLOWER = (0.012, 0.011, 0.014, 0.02, 0.013, 0.012, 0.06, 0.3, 1.2, 3.1)
 _FAILED = (None,) * 8
 _STEADY = tuple(0.016 + 0.006 * (number * 7 % 5) for number in range(20))
 
@@ -67,7 +67,12 @@ def incident() -> View:
             service("darts-app", "exited (128)", "", since=NOW - 132, latencies=_SLOWER + _FAILED),
             service("api-gateway"),
             service("rabbitmq"),
-            service("wso2is", restarts=1, since=NOW - DAY, latencies=(0.35, 0.3, 0.32, 0.31)),
+            service(
+                "wso2is",
+                restarts=1,
+                since=NOW - DAY,
+                latencies=(*_STEADY[:12], 0.35, 0.3, 0.32, 0.31, 0.3, 0.31, 0.29, 0.31),
+            ),
             service("postgres", latencies=()),
         ),
         (

@@ -11,7 +11,7 @@ from dartsctl.alerts.draft import MOST_EPISODES, with_affected
 from dartsctl.alerts.inhibition import roots_of
 from dartsctl.alerts.planned import is_by_a_stop, is_in_work, is_stopped
 from dartsctl.alerts.returns import close_after, fail_again, note_flapping
-from dartsctl.alerts.state import Episode, Recovery
+from dartsctl.alerts.state import SAME_CAUSE, Episode, Recovery
 
 if TYPE_CHECKING:
     from dartsctl.alerts.draft import Draft
@@ -142,7 +142,7 @@ def _wait_for_cause(draft: Draft, episode: Episode, problem: Problem) -> Episode
 def _update(draft: Draft, episode: Episode, note: str, *, is_news: bool) -> Episode:
     muted = ""
     if not is_news:
-        muted = "the cause is the same"
+        muted = SAME_CAUSE
     elif draft.follows(episode.subject):
         muted = "it follows from another problem"
     return draft.emit("updated", episode, note=note, muted=muted)

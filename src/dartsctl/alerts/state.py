@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from dartsctl.alerts.problem import Problem, Subject
 
 Phase = Literal["pending", "open", "closing"]
+SAME_CAUSE = "the cause is the same"
+"""Why no channel gets an update that has only other words or evidence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,16 @@ def test_a_reminder_says_for_how_long_and_a_muted_alert_why() -> None:
     assert "(flaps: 3 failures in 4 min)\n" in message("updated", note="flaps: 3 failures in 4 min")
 
 
+def test_what_was_true_for_a_moment_is_not_in_a_line_that_stays() -> None:
+    ended = "darts-app has ended with exit code 137: killed (SIGKILL)"
+    for age in (", 0 s ago", ", 6 min ago", ", 1 h 20 min ago", ", 3 d ago"):
+        of = episode(replace(KILLED, sentence=ended + age))
+        assert message("opened", of).startswith(f"14:02:11 ALERT {ended}\n")
+        assert message("recovered", of).endswith(f"; it was: {ended}\n")
+    in_between = replace(KILLED, sentence="it ended, 6 s ago, and again")
+    assert "it ended, 6 s ago, and again" in message("opened", episode(in_between))
+
+
 def test_a_summary_lists_what_it_sums_up() -> None:
     episodes = (episode(SQUATTER), episode(KILLED, phase="closing"))
     text = message("summary", note="12 alerts in 10 s", episodes=episodes, more=10)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dartsctl.alerts.state import Message
+from dartsctl.alerts.state import SAME_CAUSE, Message
 from dartsctl.edges.screen.output import Screen
 from dartsctl.workflows.watch.lines import JsonLines, PlainLines
 from dartsctl.workflows.watch.signals import Note, Noticed, Output
@@ -38,6 +38,17 @@ def test_what_was_only_noticed_needs_verbose(capfd: pytest.CaptureFixture[str]) 
     assert plain(capfd) == ["watching", "ALERT", "HEALED"]
     assert plain(capfd, verbose=True) == ["watching", "noticed", "ALERT", "HEALED"]
     assert plain(capfd, quiet=True) == ["ALERT", "HEALED"]
+
+
+def test_other_words_for_the_same_cause_are_no_news(capfd: pytest.CaptureFixture[str]) -> None:
+    same = Message("updated", episode(), NOW, muted=SAME_CAUSE)
+    silenced = Message("updated", episode(), NOW, muted="silenced until 15:00")
+    for verbose, count in ((False, 1), (True, 2)):
+        output = PlainLines(Screen(verbose=verbose), started=NOW, on_end=lambda: None)
+        output.message(same)
+        output.message(silenced)
+        output.close()
+        assert capfd.readouterr().out.count(" UPDATE ") == count
 
 
 def written(capfd: pytest.CaptureFixture[str], *views: View) -> list[dict[str, Any]]:

@@ -50,7 +50,8 @@ class DashboardOutput:
         self._add(event_text.noticed_event(noticed, self._started))
 
     def message(self, message: Message) -> None:
-        self._add(event_text.message_event(message, self._started))
+        if event_text.is_news(message) or self._screen.verbose:
+            self._add(event_text.message_event(message, self._started))
 
     def note(self, note: Note) -> None:
         self._add(event_text.note_event(note, self._started))

@@ -6,6 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from dartsctl.alerts.state import SAME_CAUSE
 from dartsctl.edges.screen.stream import Event
 from dartsctl.errors import Advice
 from dartsctl.text.phrases import exact_duration
@@ -29,6 +30,15 @@ _COMMAND = re.compile(
     r"(?:dartsctl|docker|systemctl|journalctl|openssl|ss|ls|ps|df|curl|ip|open -a)"
     r"(?: [-\w./'\"~{$]|$)"
 )
+
+
+_AGE = re.compile(r",(?: \d+ (?:s|min|h|d))+ ago\Z")
+"""`, 6 s ago`: true for the moment of a look, and not for a line that stays."""
+
+
+def is_news(message: Message) -> bool:
+    """Return whether a person wants to read a message: not that other words say the same."""
+    return message.occasion != "updated" or message.muted != SAME_CAUSE
 
 
 def message_event(message: Message, started: float) -> Event:
@@ -128,13 +138,18 @@ def _label(message: Message) -> tuple[str, str]:
 
 def _sentence(problem: Problem) -> str:
     """Return the sentence, after the subject unless it begins with it."""
-    name = subject_name(problem.subject)
-    if problem.sentence.startswith(name):
-        return problem.sentence
-    return f"{name}: {problem.sentence}"
+    name, sentence = subject_name(problem.subject), without_age(problem.sentence)
+    if sentence.startswith(name):
+        return sentence
+    return f"{name}: {sentence}"
+
+
+def without_age(sentence: str) -> str:
+    """Return a sentence without how long ago it was: the line, or the page, says when."""
+    return _AGE.sub("", sentence)
 
 
 def _recovery(episode: Episode, when: float) -> str:
     lasted = exact_duration((episode.good_since or when) - episode.began)
     name = subject_name(episode.subject)
-    return f"{name}, after {lasted}; it was: {episode.problem.sentence}"
+    return f"{name}, after {lasted}; it was: {without_age(episode.problem.sentence)}"

@@ -31,7 +31,8 @@ class PlainLines:
             self._stream.event(event_text.noticed_event(noticed, self._started))
 
     def message(self, message: Message) -> None:
-        self._stream.event(event_text.message_event(message, self._started))
+        if event_text.is_news(message) or self._screen.verbose:
+            self._stream.event(event_text.message_event(message, self._started))
 
     def note(self, note: Note) -> None:
         if not self._screen.quiet or note.kind == "healed":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.screen.page import Cell, Column, Glyphs, Line, Page, Row, Section
 from dartsctl.text.phrases import duration
-from dartsctl.workflows.watch.event_text import command_label, subject_name
+from dartsctl.workflows.watch.event_text import command_label, subject_name, without_age
 
 if TYPE_CHECKING:
     from dartsctl.alerts.state import Episode
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 CHECKS_SHOWN = 20
 """Characters of a sparkline, one for each of the latest checks."""
-_SLOW = 0.1
-"""Seconds of the highest bar at least: what is fast throughout is a low line, not noise."""
+_LOWEST_BAR = 0.003
+"""Seconds. The highest of eight bars is 10 s: the same scale for all services, by half decades."""
 _STYLES = {"ok": "ok", "bad": "bad", "unknown": "warn", "dim": "dim", "": ""}
 """Marks of events -> styles of cells."""
 _MARK = Column(gap=1)
@@ -51,15 +52,14 @@ def page_of(view: View, events: Sequence[Event], glyphs: Glyphs) -> Page:
 
 def sparkline(latencies: Sequence[float | None], glyphs: Glyphs) -> str:
     """Return a character for each check: the longer it took, the higher the bar."""
-    known = [seconds for seconds in latencies if seconds is not None]
-    highest = max([_SLOW, *known])
+    highest = len(glyphs.bars) - 1
     text = ""
     for seconds in latencies[-CHECKS_SHOWN:]:
         if seconds is None:
             text += glyphs.failed
             continue
-        level = int(seconds / highest * (len(glyphs.bars) - 1) + 0.5)
-        text += glyphs.bars[max(0, level)]
+        level = round(2 * math.log10(max(seconds, _LOWEST_BAR) / _LOWEST_BAR))
+        text += glyphs.bars[min(level, highest)]
     return text
 
 
@@ -129,7 +129,7 @@ def _episode(episode: Episode, now: float, glyphs: Glyphs) -> Row:
         state += f", {episode.count} times"
     if episode.acknowledged:
         state += ", acknowledged"
-    details = [Cell(problem.sentence)]
+    details = [Cell(without_age(problem.sentence))]
     if problem.affected:
         names = ", ".join(map(subject_name, problem.affected))
         details.append(Cell(f"affects {names}", "dim"))
@@ -151,7 +151,7 @@ def _service(service: ServiceView, now: float, glyphs: Glyphs) -> Row:
         since = duration(now - service.since)
     latest = Cell()
     if service.latencies:
-        latest = Cell(latency(service.latencies[-1]))
+        latest = Cell(latency(service.latencies[-1]), "dim")
         if service.latencies[-1] is None:
             latest = Cell("failed", "bad")
     restarts = Cell(str(service.restarts), "dim")
@@ -163,7 +163,7 @@ def _service(service: ServiceView, now: float, glyphs: Glyphs) -> Row:
         Cell(_state(service), style),
         Cell(since),
         restarts,
-        Cell(sparkline(service.latencies, glyphs), "dim"),
+        Cell(sparkline(service.latencies, glyphs), latest.style),
         latest,
     )
     return Row(cells, weight=weight)
