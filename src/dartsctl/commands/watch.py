@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.watch.channels import Destinations
     from dartsctl.workflows.watch.heartbeat import Heartbeat
     from dartsctl.workflows.watch.request import WatchRequest
-    from dartsctl.workflows.watch.signals import Signal, Source
+    from dartsctl.workflows.watch.signals import Output, Signal, Source
 
     Record = Callable[[Signal, float], None]
 
@@ -109,10 +109,15 @@ def _watch(
         watcher.begin(saved.note)
         _run(watcher, sources, ending, heartbeat, is_alive=looks.is_alive)
     finally:
-        with ExitStack() as closing_all:  # the terminal is restored, whatever fails before
-            for output in reversed(outputs):
-                closing_all.callback(output.close)
-            closing_all.callback(watcher.close)
+        _close(watcher, outputs)
+
+
+def _close(watcher: loop.Watcher, outputs: Sequence[Output]) -> None:
+    """Close all, the screen last: the terminal is restored, whatever fails before."""
+    with ExitStack() as stack:
+        for output in reversed(outputs):
+            stack.callback(output.close)
+        stack.callback(watcher.close)
 
 
 def _run(
