@@ -9,13 +9,8 @@ from typing import Any
 
 import pytest
 
-from dartsctl.alerts.container_events import (
-    ContainerEvent,
-    ContainerHistory,
-    Happening,
-    Snapshot,
-    needed_services,
-)
+from dartsctl.alerts.container_events import ContainerHistory, Happening, needed_services
+from dartsctl.alerts.container_life import ContainerEvent, Snapshot
 from dartsctl.alerts.observations import Exited, Started
 
 RECORDED = Path(__file__).parents[1] / "data" / "engine" / "events.json"
@@ -375,9 +370,34 @@ def test_what_ended_with_the_engine_and_stays_down_was_not_planned() -> None:
     assert tuple(map(word, happenings)) == ("exit 143",)
     assert isinstance(happenings[0].observation, Exited)
     assert happenings[0].observation.problem.sentence == (
-        "app ended together with the engine, and was not started again"
+        "app ended while the engine was restarted, and was not started again"
     )
     assert reconciled(history, row, engine_ended=time_of(42)) == ()
+
+
+def test_what_an_engine_that_crashed_does_not_start_again_was_not_planned() -> None:
+    history = running()
+    db = Snapshot("d" * 64, "shop-db-1", "db", "running", started=time_of(0))
+    history.reconcile([described(started=time_of(0)), db], 1.0)
+    follow(history, at("kill", 38, signal=15), at("die", 39, exit_code=143))
+    app = replace(DIED, finished=time_of(39), exit_code=143)
+    db = replace(db, state="exited", finished=time_of(45), exit_code=143)
+    assert reconciled(history, app, db, engine_ended=time_of(42)) == ("exit 143",)
+    other = {"container": "d" * 64}
+    own = (at("kill", 44.9, signal=15, **other), at("stop", 45, **other), at("die", 45.1, **other))
+    assert follow(history, *own) == ()
+    assert follow(history, at("destroy", 60, **other)) == (PLANNED,)
+
+
+def test_an_engine_that_lets_containers_run_on_did_not_end_them() -> None:
+    history = running(**ALWAYS)
+    db = Snapshot("d" * 64, "shop-db-1", "db", "running", started=time_of(0))
+    history.reconcile([described(started=time_of(0), **ALWAYS), db], 1.0)
+    app = described(started=time_of(46), finished=time_of(45), **ALWAYS)
+    ended = {"engine_ended": time_of(42)}
+    assert history.reconcile([app, db], 100.0, **ended) == ()
+    assert follow(history, at("start", 46.1)) == ("exit None, comes back", STARTED)
+    assert history.due(200.0) == ()
 
 
 def test_what_was_stopped_before_the_engine_stays_a_planned_stop() -> None:

@@ -34,7 +34,7 @@ class Exit:
     planned: bool = False
     """Whether somebody has asked the engine for it."""
     with_engine: bool = False
-    """Whether the engine has ended it, because it was stopped itself."""
+    """Whether it has not survived a restart of the engine."""
 
 
 def exit_problem(exit_: Exit, *, command: str) -> Problem:
@@ -76,7 +76,7 @@ def _sentence(exit_: Exit) -> str:
     if exit_.planned:
         text = f"{exit_.service} was stopped or removed through the engine"
     elif exit_.with_engine:
-        text = f"{exit_.service} ended together with the engine, and was not started again"
+        text = f"{exit_.service} ended while the engine was restarted, and was not started again"
     elif exit_.oom:
         text += ": the kernel killed a process of it for memory"
     elif exit_.is_listed and exit_.code is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.alerts.container_events import ContainerEvent
+from dartsctl.alerts.container_life import ContainerEvent
 from dartsctl.edges.engine.events import (
     FLOOD,
     LINE_LIMIT,

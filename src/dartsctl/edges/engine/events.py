@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from dartsctl.alerts.container_events import ContainerEvent
+from dartsctl.alerts.container_life import ContainerEvent
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.containers import PROJECT_LABEL
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from dartsctl.alerts.container_events import Snapshot, needed_services
+from dartsctl.alerts.container_events import needed_services
+from dartsctl.alerts.container_life import Snapshot
 from dartsctl.text.numbers import parse_digits
 
 if TYPE_CHECKING:

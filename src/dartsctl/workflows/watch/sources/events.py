@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterable
 
-    from dartsctl.alerts.container_events import ContainerEvent, Happening
+    from dartsctl.alerts.container_events import Happening
+    from dartsctl.alerts.container_life import ContainerEvent
     from dartsctl.edges.engine.events import EventStream
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.edges.host.running import RunningContainers
@@ -53,7 +54,7 @@ class Pace:
 
     ping_after: float = 10.0
     """Without an event, until the engine is asked whether it is there."""
-    longest_pause: float = 5.0
+    longest_pause: float = 2.0
     """Until the next attempt to connect."""
 
 
