@@ -57,6 +57,11 @@ def test_the_same_message_to_two_channels_is_delivered_to_each() -> None:
     assert (due_id(outbox), due_id(outbox, "b")) == ("", "1")
 
 
+def test_a_message_waits_only_once() -> None:
+    once = queued(waiting("1"), waiting("1", channel="b"))
+    assert box.queue(once, waiting("1")) == once
+
+
 def test_a_failure_delays_its_channel_and_no_later_message_passes_it() -> None:
     outbox = failed(queued(waiting("1"), waiting("2"), waiting("3", channel="b")), "1", 100.0)
     assert (due_id(outbox, now=101.9), due_id(outbox, now=102.0)) == ("", "1")

@@ -77,6 +77,8 @@ def queue(
     """
     waiting = list(outbox.waiting)
     for place, earlier in enumerate(waiting):
+        if (earlier.channel, earlier.id) == (entry.channel, entry.id):
+            return outbox
         if _belongs_to(entry, earlier) and earlier.id not in busy:
             waiting[place] = _joined(earlier, entry)
             return Outbox(tuple(waiting))

@@ -229,21 +229,52 @@ def test_no_url_is_saved_or_shown() -> None:
     assert "s3cret" not in repr(box.as_document(loop.delivery.outbox)) + repr((MAIN, OTHER))
 
 
-def test_messages_of_a_channel_that_is_gone_are_reported() -> None:
+def test_a_channel_that_is_gone_keeps_nothing_from_the_others() -> None:
     loop = Loop(MAIN, OTHER)
     loop.message("opened")
-    dropped = loop.delivery.use([MAIN])
-    assert [entry.channel for entry in dropped] == [OTHER.id]
+    loop.delivery.use([MAIN])
     loop.turn(1)
     assert loop.taken == [(MAIN.url, "FAILED")]
 
 
-def test_what_the_last_watch_could_not_send_to_a_channel_that_is_gone_is_said() -> None:
+def test_what_waited_for_a_url_that_was_wrong_goes_to_the_one_that_replaces_it() -> None:
+    before = Loop(MAIN, SECOND)
+    before.receivers.broken = {MAIN.url: "answers 404"}
+    before.message("opened")
+    before.message("opened", "db")
+    before.turn(1)
+    after = Loop(OTHER, SECOND, outbox=before.delivery.outbox)
+    (note,) = after.delivery.begin_notes()
+    assert note.startswith("the settings no longer have the channel notify json://a; 2 messages ")
+    assert note.endswith("will be sent to json://b")
+    after.turn(2)
+    assert after.taken == [(OTHER.url, "FAILED")] * 2
+
+
+def test_what_cannot_be_sent_any_more_is_said() -> None:
     before = Loop(MAIN, OTHER)
     before.message("opened")
     before.message("opened", "db")
     after = Loop(MAIN, outbox=before.delivery.outbox)
-    (note,) = after.delivery.dropped_notes()
+    (note,) = after.delivery.begin_notes()
     assert note.startswith("the settings no longer have the channel notify json://b; 2 messages ")
-    assert note.endswith("the last: FAILED: db: prod")
-    assert [entry.channel for entry in after.delivery.outbox.waiting] == [MAIN.id] * 2
+    assert note.endswith("will not be sent, the last: FAILED: db: prod")
+    used = Loop(SECOND, outbox=before.delivery.outbox)
+    assert len(used.delivery.begin_notes()) == 2
+    assert used.delivery.outbox == Outbox()
+
+
+def test_an_old_channel_gets_nothing_that_waited_for_another() -> None:
+    before = Loop(MAIN)
+    before.message("opened")
+    after = Loop(OTHER, outbox=before.delivery.outbox, receipt=Receipt(message="earlier"))
+    assert "will not be sent" in after.delivery.begin_notes()[0]
+    assert after.delivery.outbox == Outbox()
+
+
+def test_a_summary_takes_no_place_of_an_alert_that_waits() -> None:
+    loop = Loop(MAIN)
+    loop.message("opened")
+    loop.message("summary")
+    loop.message("recovered")
+    assert [entry.occasion for entry in loop.delivery.outbox.waiting] == ["recovered", "summary"]

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from dartsctl.alerts import outbox as box
@@ -88,32 +87,71 @@ class Delivery:
         self._failing: set[str] = set()
         self._channels: dict[str, Channel] = {}
         self.outbox = outbox
-        self.dropped = self.use(channels)
-        """Messages of channels that the settings no longer have."""
+        self._begin_notes: tuple[str, ...] = ()
+        self.use(channels)
 
-    def use(self, channels: Sequence[Channel]) -> tuple[Waiting, ...]:
-        """Use these channels from now on; return the messages that waited for others."""
+    def use(self, channels: Sequence[Channel]) -> None:
+        """Use these channels from now on.
+
+        What waits for a channel that is no longer there goes to the new ones of its role: its URL
+        may just have been corrected. `begin_notes` says so, or that it will not be sent.
+        """
         self._channels = {channel.id: channel for channel in channels}
-        self.outbox, dropped = box.only_for(self.outbox, self._channels)
-        return dropped
+        self.outbox, others = box.only_for(self.outbox, self._channels)
+        new = [channel for channel in channels if self._is_new(channel)]
+        by_channel: dict[str, list[Waiting]] = {}
+        for entry in others:
+            by_channel.setdefault(entry.channel, []).append(entry)
+        self._begin_notes = tuple(
+            self._hand_over(gone, entries, new) for gone, entries in by_channel.items()
+        )
+
+    def begin_notes(self) -> tuple[str, ...]:
+        """Return what there is to say about messages of channels that are no longer there."""
+        return self._begin_notes
+
+    def _is_new(self, channel: Channel) -> bool:
+        """Return whether the channel has never taken a message, and none waits for it."""
+        with self._receipts.of(channel.id) as receipt:
+            was_used = receipt.is_busy or receipt.message
+        return not was_used and not self.outbox.of(channel.id)
+
+    def _hand_over(self, gone: str, entries: Sequence[Waiting], new: Sequence[Channel]) -> str:
+        """Give the messages of a channel that is gone to the new ones; return what to say."""
+        role = gone.partition(" ")[0]
+        heirs = [channel for channel in new if channel.role == role]
+        for channel in heirs:
+            for entry in entries:
+                moved = replace(entry, channel=channel.id, due=entry.queued, tries=0, problem="")
+                self.outbox = box.queue(self.outbox, moved)
+        number = f"{len(entries)} messages"
+        if len(entries) == 1:
+            number = "1 message"
+        what = f"the settings no longer have the channel {gone}; {number} that waited for it"
+        if heirs:
+            return f"{what} will be sent to {', '.join(channel.label for channel in heirs)}"
+        return f"{what} will not be sent, the last: {entries[-1].notice.title}"
 
     def queue(self, message: Message) -> None:
         """Put a message into the outbox for each channel that should get it."""
         if message.muted:
             return
         episode = message.episode
+        episode_id = episode.id
+        if message.occasion == "summary":  # about several
+            episode_id = ""
         busy = set(self._busy.values())
         for channel in self._channels.values():
             if channel.role == "escalate" and not (message.second_channel or episode.escalated):
                 continue
             occasion = message.occasion
-            waits = box.opening_waits(self.outbox, channel.id, episode.id, busy=busy)
+            waits = box.opening_waits(self.outbox, channel.id, episode_id, busy=busy)
             if waits and occasion in ("updated", "reminder"):
                 occasion = "opened"
             notice = self._writer.write(message, occasion=occasion)
             entry = Waiting(
                 channel=channel.id,
-                episode=episode.id,
+                episode=episode_id,
                 occasion=message.occasion,
                 notice=notice,
                 queued=message.when,
@@ -132,13 +170,15 @@ class Delivery:
             entry = box.due(self.outbox, channel.id, now)
             if entry is None:
                 continue
-            self._busy[channel.id] = entry.id
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._deliver,
                 args=(channel, entry, emit),
                 name=f"send {channel.id}",
                 daemon=True,
-            ).start()
+            )
+            with suppress(RuntimeError):  # no more threads: the next turn tries again
+                thread.start()
+                self._busy[channel.id] = entry.id
 
     def sent(self, report: Sent, now: float) -> tuple[str, ...]:
         """Take a thread's report; return what there is to say about the channel."""
@@ -164,21 +204,6 @@ class Delivery:
             return ()
         self._failing.add(report.channel)
         return (f"channel {label} {report.problem}; its messages wait and are sent again",)
-
-    def dropped_notes(self) -> tuple[str, ...]:
-        """Return what there is to say about messages of channels that are no longer there."""
-        counts = Counter(entry.channel for entry in self.dropped)
-        titles = {entry.channel: entry.notice.title for entry in self.dropped}
-        notes: list[str] = []
-        for channel, count in counts.items():
-            number = f"{count} messages waited"
-            if count == 1:
-                number = "1 message waited"
-            notes.append(
-                f"the settings no longer have the channel {channel}; {number} for it and will "
-                f"not be sent, the last: {titles[channel]}"
-            )
-        return tuple(notes)
 
     @property
     def is_sending(self) -> bool:

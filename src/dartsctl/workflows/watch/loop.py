@@ -125,7 +125,7 @@ class Watcher:
         """Say what there is to say about what the last watch has left; `note` is about its file."""
         self._note(note, self._clock())
         if self._delivery:
-            for text in self._delivery.dropped_notes():
+            for text in self._delivery.begin_notes():
                 self._note(text, self._clock())
 
     def close(self) -> None:
