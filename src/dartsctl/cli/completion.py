@@ -91,9 +91,17 @@ def silenced(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def episodes(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the open episodes."""
-    del context, incomplete
-    return []
+    """Return the subjects of the open episodes."""
+    from dartsctl.alerts.subjects import spelled
+    from dartsctl.edges.state.watch_state import WatchState
+
+    try:
+        environment = _watched(context)
+        saved = WatchState(state(), environment.project or environment.name).peek()
+    except DartsctlError:
+        return []
+    rows = saved.state.episodes.values()
+    return _matching((spelled(row.subject) for row in rows if row.opened is not None), incomplete)
 
 
 def _production_ports() -> list[int]:

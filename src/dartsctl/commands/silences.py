@@ -53,7 +53,7 @@ def silence(request: SilenceRequest, *, deps: Deps) -> ExitCode:
         if aside:
             deps.screen.warn(aside)
     verb = "would silence" if request.dry_run else "silenced"
-    document = {"ok": True, "exit_code": 0, "dry_run": request.dry_run, **_document(new)}
+    document = {"ok": True, "exit_code": 0, "dry_run": request.dry_run, **silence_document(new)}
     deps.screen.result(document, [f"{verb} {spelled(subject)} until {local_time(new.until)}"])
     _say_without_watch(request.environment, deps)
     return ExitCode.OK
@@ -71,7 +71,7 @@ def list_silences(environment: Environment, *, deps: Deps) -> ExitCode:
         "ok": True,
         "exit_code": 0,
         "project": environment.project,
-        "silences": [_document(row) for row in page.silences],
+        "silences": [silence_document(row) for row in page.silences],
     }
     deps.screen.result(document, [])
     deps.screen.table(("SUBJECT", "UNTIL", "BY", "REASON"), rows)
@@ -155,7 +155,7 @@ def _book(environment: Environment, deps: Deps) -> SilenceBook:
     return SilenceBook(deps.state, environment.project or environment.name)
 
 
-def _document(silence: Silence) -> dict[str, object]:
+def silence_document(silence: Silence) -> dict[str, object]:
     return {
         "subject": ALL if silence.subject is None else str(silence.subject),
         "until": local_time(silence.until),

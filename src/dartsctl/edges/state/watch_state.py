@@ -65,6 +65,16 @@ class WatchState:
         except (OSError, DartsctlError) as error:
             return Saved(note=f"begins without the alerts of the last watch: {_reason(error)}")
 
+    def peek(self) -> Saved:
+        """Return what was saved, for another process than the watch. Never raises nor writes."""
+        try:
+            with open_watch(self._state, self._project) as folder:
+                return self._read(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return Saved()
+        except (OSError, DartsctlError) as error:
+            return Saved(note=f"the alerts of the watch cannot be read: {_reason(error)}")
+
     def save(self, state: State, outbox: Outbox) -> str:
         """Replace the file. Never raises.
 
