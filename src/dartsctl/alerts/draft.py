@@ -51,7 +51,7 @@ class Draft:
         """Return the silence that holds for a subject the longest."""
         latest: Silence | None = None
         for silence in self.state.silences:
-            if silence.until <= self.now or not _concerns(silence, subject):
+            if silence.until <= self.now or not concerns(silence, subject):
                 continue
             if latest is None or silence.until > latest.until:
                 latest = silence
@@ -96,7 +96,7 @@ class Draft:
             del self.recent[oldest.episode.subject]
 
 
-def _concerns(silence: Silence, subject: Subject) -> bool:
+def concerns(silence: Silence, subject: Subject) -> bool:
     """Whether a silence is about a subject, its kind, or everything."""
     silenced = silence.subject
     if silenced is None or silenced == subject:

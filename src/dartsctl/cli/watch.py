@@ -89,10 +89,39 @@ def watch_stack(
     if context.invoked_subcommand:
         context.meta[_ENV] = env
         return None
+    name = environment_name(environment, env)
+    options.check()
+    if options.once:
+        return _once(common, name, options)
     from dartsctl.commands.watch import watch as run_watch
 
-    name = environment_name(environment, env)
     return run_watch(_request(common, name, options), deps=deps_of(common, remembers=True))
+
+
+def _once(common: Common, name: str | None, options: WatchOptions) -> int:
+    from dartsctl.commands.watch_once import OnceRequest
+    from dartsctl.commands.watch_once import once as run_once
+
+    names: list[str | None] = [name]
+    if options.every and name:
+        raise UsageError(
+            f"--all means every environment, and {name} was named",
+            hint="dartsctl watch --once --all",
+        )
+    if options.every:
+        stacks = common.settings().stacks
+        names = [row for row in common.settings().environments if row in stacks]
+    within = 0.0
+    if options.within is not None:
+        within = duration("--within", options.within, least=0)
+    request = OnceRequest(
+        tuple(_request(common, row, options) for row in names),
+        only_existing=options.every,
+        within=within,
+        sends=bool(options.notify),
+        dry_run=common.dry_run,
+    )
+    return run_once(request, deps=deps_of(common))
 
 
 _ENV = "dartsctl.watch.env"

@@ -89,8 +89,14 @@ class WatchOptions:
         typer.Option("--once", help="Look once, print what is wrong, and end (for cron)."),
     ] = False
     every: Annotated[
-        bool, typer.Option("--all", help="Every environment that has run here; only with --once.")
+        bool, typer.Option("--all", help="With --once: every environment that has containers.")
     ] = False
+    within: Annotated[
+        str | None,
+        typer.Option(
+            "--within", help="With --once: wait so long until nothing is wrong.", metavar="TIME"
+        ),
+    ] = None
     interval: Annotated[
         str | None,
         typer.Option("--interval", help="Time between two looks.", metavar="TIME"),
@@ -122,6 +128,20 @@ class WatchOptions:
             "--record", help="Write what is observed to a new file.", metavar="FILE", hidden=True
         ),
     ] = None
+
+    def check(self) -> None:
+        """Raise UsageError for options that cannot be combined."""
+        if not self.once and (self.every or self.within is not None):
+            option = "--all" if self.every else "--within"
+            raise UsageError(f"{option} needs --once", hint="dartsctl watch --once --all")
+        for is_given, option in (
+            (self.metrics is not None, "--metrics"),
+            (bool(self.reserve), "--reserve"),
+        ):
+            if self.once and is_given:
+                raise UsageError(
+                    f"--once cannot be combined with {option}", hint="dartsctl watch --once"
+                )
 
     def over(self, settings: WatchSettings) -> WatchSettings:
         """Return the settings with what was given instead. Raises UsageError."""
