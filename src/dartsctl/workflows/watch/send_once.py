@@ -11,7 +11,7 @@ from dartsctl.edges.state.watch_lock import watch_lock
 from dartsctl.edges.state.watch_state import WatchState
 from dartsctl.errors import Refused
 from dartsctl.workflows.watch.build_view import ViewBoard
-from dartsctl.workflows.watch.channels import delivery_of
+from dartsctl.workflows.watch.channels import delivery_to, destinations_of
 from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.loop import Watcher
 from dartsctl.workflows.watch.request import rules_of
@@ -51,7 +51,8 @@ def _send(
 ) -> list[str]:
     file = WatchState(deps.state, request.project)
     saved = file.load()
-    delivery = delivery_of(request.settings, request.environment, saved.outbox, deps=deps)
+    channels = destinations_of(request.settings, request.environment, deps=deps).channels
+    delivery = delivery_to(channels, request.environment, saved.outbox, deps=deps)
     known = Known()
     watcher = Watcher(
         [],
