@@ -13,6 +13,7 @@ from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
 from dartsctl.stack.containers import of_project
 from dartsctl.system.users import acting_user
 from dartsctl.text.phrases import did_you_mean, duration, local_time, shell_command
+from dartsctl.workflows.watch.json_lines import silence_fields
 
 if TYPE_CHECKING:
     from dartsctl.alerts.problem import Subject
@@ -53,7 +54,7 @@ def silence(request: SilenceRequest, *, deps: Deps) -> ExitCode:
         if aside:
             deps.screen.warn(aside)
     verb = "would silence" if request.dry_run else "silenced"
-    document = {"ok": True, "exit_code": 0, "dry_run": request.dry_run, **silence_document(new)}
+    document = {"ok": True, "exit_code": 0, "dry_run": request.dry_run, **silence_fields(new)}
     deps.screen.result(document, [f"{verb} {spelled(subject)} until {local_time(new.until)}"])
     _say_without_watch(request.environment, deps)
     return ExitCode.OK
@@ -71,7 +72,7 @@ def list_silences(environment: Environment, *, deps: Deps) -> ExitCode:
         "ok": True,
         "exit_code": 0,
         "project": environment.project,
-        "silences": [silence_document(row) for row in page.silences],
+        "silences": [silence_fields(row) for row in page.silences],
     }
     deps.screen.result(document, [])
     deps.screen.table(("SUBJECT", "UNTIL", "BY", "REASON"), rows)
@@ -153,12 +154,3 @@ def _say_without_watch(environment: Environment, deps: Deps) -> None:
 
 def _book(environment: Environment, deps: Deps) -> SilenceBook:
     return SilenceBook(deps.state, environment.project or environment.name)
-
-
-def silence_document(silence: Silence) -> dict[str, object]:
-    return {
-        "subject": ALL if silence.subject is None else str(silence.subject),
-        "until": local_time(silence.until),
-        "reason": silence.reason,
-        "by": silence.by,
-    }

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.subjects import spelled
-from dartsctl.commands.silences import silence_document
 from dartsctl.edges.state.project_work import project_work
 from dartsctl.edges.state.silence_book import SilenceBook
 from dartsctl.edges.state.watch_lock import running_watch
 from dartsctl.edges.state.watch_state import WatchState
 from dartsctl.errors import ExitCode
 from dartsctl.text.phrases import exact_duration, local_time, shell_command
-from dartsctl.workflows.watch.json_lines import episode_fields
+from dartsctl.workflows.watch.json_lines import episode_fields, silence_fields
 
 if TYPE_CHECKING:
     from dartsctl.alerts.observations import Silence
@@ -43,7 +42,7 @@ def status(environment: Environment, *, deps: Deps) -> ExitCode:
         "as_of": _time_or_none(saved.state.now),
         "work": verb,
         "episodes": [episode_fields(row) for row in episodes],
-        "silences": [silence_document(row) for row in page.silences],
+        "silences": [silence_fields(row) for row in page.silences],
         "waiting_messages": len(saved.outbox.waiting),
     }
     lines = [_first_line(watching, environment, project)]

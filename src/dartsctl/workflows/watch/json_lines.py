@@ -7,9 +7,12 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dartsctl.alerts.subjects import ALL
+from dartsctl.text.phrases import local_time
 from dartsctl.workflows.watch.event_text import command_label
 
 if TYPE_CHECKING:
+    from dartsctl.alerts.observations import Silence
     from dartsctl.alerts.problem import Subject
     from dartsctl.alerts.state import Episode, Message
     from dartsctl.workflows.watch.signals import Note, Noticed
@@ -82,6 +85,19 @@ def episode_fields(episode: Episode) -> dict[str, Any]:
         "opened": _time_or_none(episode.opened),
         "count": episode.count,
         "acknowledged": episode.acknowledged,
+    }
+
+
+def silence_fields(silence: Silence) -> dict[str, Any]:
+    """Return a silence for programs."""
+    subject = ALL
+    if silence.subject is not None:
+        subject = str(silence.subject)
+    return {
+        "subject": subject,
+        "until": local_time(silence.until),
+        "reason": silence.reason,
+        "by": silence.by,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.observations import Looked, Silenced
@@ -21,11 +21,13 @@ from dartsctl.workflows.watch.signals import Observed
 if TYPE_CHECKING:
     from dartsctl.alerts.observations import Silence
     from dartsctl.alerts.rules import Rules
+    from dartsctl.alerts.state import Message
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.watch.delivery import Delivery
     from dartsctl.workflows.watch.look import LookResult
     from dartsctl.workflows.watch.request import WatchRequest
-    from dartsctl.workflows.watch.signals import Signal
+    from dartsctl.workflows.watch.signals import Note, Noticed, Signal
+    from dartsctl.workflows.watch.view import View
 
 _WITHIN = 30.0
 """Seconds that channels get to take the messages; the rest waits for the next time."""
@@ -54,8 +56,9 @@ def _send(
     channels = destinations_of(request.settings, request.environment, deps=deps).channels
     delivery = delivery_to(channels, request.environment, saved.outbox, deps=deps)
     known = Known()
+    said = _Said()
     watcher = Watcher(
-        [],
+        [said],
         board=ViewBoard(request.environment.name, request.project, known),
         want_look=_no_more_looks,
         known=known,
@@ -65,16 +68,36 @@ def _send(
         delivery=delivery,
         saver=Saver(file, saved.state, saved.outbox),
     )
+    watcher.begin(saved.note)
     looked = Looked(result.problems, result.covers)
     for observation in (Silenced(silences), looked, looked):
         watcher.handle(Observed(observation, deps.now()))
         watcher.tick()
     _deliver(watcher, delivery, deps)
     watcher.close()
-    notes = [*delivery.notes()]
-    if saved.note:
-        notes.insert(0, saved.note)
-    return notes
+    return said.notes
+
+
+@dataclass(slots=True)
+class _Said:
+    """An output that keeps what the sending has to say."""
+
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, note: Note) -> None:
+        self.notes.append(note.text)
+
+    def noticed(self, noticed: Noticed) -> None:
+        """Not shown: the look is."""
+
+    def message(self, message: Message) -> None:
+        """Not shown: the look is."""
+
+    def view(self, view: View) -> None:
+        """Not shown: the look is."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def _no_more_looks(_reason: str) -> None:
