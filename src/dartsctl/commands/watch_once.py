@@ -159,7 +159,9 @@ def _look_until(request: WatchRequest, deadline: float, deps: Deps) -> _Seen:
         work = project_work(deps.state, project)
         if work and work.goes_on:
             seen.work = work.verb or "up"
-            seen.notes.append(f"dartsctl {seen.work} works on {project}: what is found is planned")
+            seen.notes.append(
+                f"{project} is being changed by `{seen.work}`: what is found is planned"
+            )
         if page.problem:
             seen.notes.append(page.problem)
         if not seen.findings or deps.monotonic() >= deadline:

@@ -47,7 +47,7 @@ def status(environment: Environment, *, deps: Deps) -> ExitCode:
     }
     lines = [_first_line(watching, environment, project)]
     if verb:
-        lines.append(f"dartsctl {verb} works on {project}")
+        lines.append(f"{project} is being changed by `{verb}`")
     lines += _episode_lines(episodes, now)
     lines += [_silence_line(row) for row in page.silences]
     if saved.outbox.waiting:
