@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dartsctl.alerts.problem import Problem, Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 CAUSE = "upstream-errors"
 WINDOW = 60.0
@@ -44,7 +44,7 @@ class UpstreamErrors:
     def record(self, service: str, kind: str, line: str, when: float) -> bool:
         """Count an error. Return whether it is the one with which there are many.
 
-        `kind`: in words. `line`: the log's, masked and safe to show.
+        `kind`: in words. `line`: the log's, as it is.
         """
         with self._lock:
             self._expire(service, when)
@@ -65,10 +65,13 @@ class UpstreamErrors:
         with self._lock:
             return tuple(self._recent)
 
-    def problem(self, service: str, now: float, *, command: str) -> Problem | None:
+    def problem(
+        self, service: str, now: float, *, command: str, shown: Callable[[str], str]
+    ) -> Problem | None:
         """Return the problem of a service, None if it has too few errors.
 
-        It begins with many errors, and lasts until there are only few.
+        It begins with many errors, and lasts until there are only few. `shown`: masks a line, which
+        would take too long for every line of a flood.
         """
         with self._lock:
             self._expire(service, now)
@@ -80,14 +83,17 @@ class UpstreamErrors:
             began = self._began.setdefault(service, recent[0][0])
             last_line = self._last_line[service]
         kinds = Counter(kind for _, kind in recent)
+        number = str(len(recent))
+        if len(recent) == _MOST:
+            number = f"at least {_MOST}"
         counts = [f"{_times(count)} {kind}" for kind, count in kinds.most_common()]
         return Problem(
             Subject("service", service),
             CAUSE,
-            f"the proxy logged {len(recent)} errors of {service} in the last {WINDOW:.0f} s, and "
+            f"the proxy logged {number} errors of {service} in the last {WINDOW:.0f} s, and "
             f"no cause is known: {', '.join(counts)}",
             command,
-            evidence=(*counts, f"last line of the proxy's error log: {last_line}"),
+            evidence=(*counts, f"last line of the proxy's error log: {shown(last_line)}"),
             since=began,
             data={"errors": len(recent), "seconds": WINDOW, "kinds": dict(kinds)},
         )

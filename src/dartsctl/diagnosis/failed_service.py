@@ -24,13 +24,13 @@ def failed_service(failure: LoggedFailure, facts: Facts, remembered: Callable[[s
     if facts.proxy and facts.proxy.config:
         routes = facts.proxy.config.routes
     services = _services_of(_routes_for(request_path(failure.text), routes), facts)
-    if len(services) == 1:
+    if len(services) == 1 and "" not in services:
         return services.pop()
     host = _host(failure.upstream) or failure.name
     if not host:
         return ""
     group = _services_of((route for route in routes if route.group == host), facts)
-    if len(group) == 1:
+    if len(group) == 1 and "" not in group:
         return group.pop()
     return proxies.service_named(host, facts.services, facts.project) or remembered(host)
 
@@ -53,7 +53,7 @@ def _routes_for(path: str, routes: Iterable[Route]) -> list[Route]:
 
 
 def _services_of(routes: Iterable[Route], facts: Facts) -> set[str]:
-    """Return the services behind routes; an empty name for each server outside the stack."""
+    """Return the services behind routes; an empty name where it is another server, or unknown."""
     services: set[str] = set()
     for route in routes:
         for target in route.targets:

@@ -98,7 +98,7 @@ def _look(request: ExamineRequest, rules: CheckRules, known: Known, deps: Deps) 
     problems = _about_files(examination)
     if not examined.is_down:
         problems += problems_of(examination.diagnosis.findings, facts)
-        problems += unexplained(known, examination, deps.now())
+        problems += unexplained(known, examination, deps.now(), deps.screen.masker)
     more, kinds, notes = _run_checks(examined)
     return LookResult(
         _one_each((*problems, *more)),

@@ -11,11 +11,17 @@ if TYPE_CHECKING:
 
     from dartsctl.alerts.problem import Problem
     from dartsctl.alerts.state import State
+    from dartsctl.text.masker import Masker
     from dartsctl.workflows.examine.stack import Examination
     from dartsctl.workflows.watch.known import Known
 
+_SHOWN = 300
+"""Characters of a line that are shown."""
 
-def unexplained(known: Known, examination: Examination, now: float) -> tuple[Problem, ...]:
+
+def unexplained(
+    known: Known, examination: Examination, now: float, masker: Masker
+) -> tuple[Problem, ...]:
     """Return a problem for each service with many errors, unless its trouble is known already.
 
     Errors of a known trouble count no longer: they are no trouble of their own when it ends.
@@ -27,7 +33,12 @@ def unexplained(known: Known, examination: Examination, now: float) -> tuple[Pro
         if service in explained or known.is_planned(service):
             errors.forget(service)
             continue
-        problem = errors.problem(service, now, command=examination.facts.commands.doctor)
+        problem = errors.problem(
+            service,
+            now,
+            command=examination.facts.commands.doctor,
+            shown=lambda line: masker.line(line)[:_SHOWN],
+        )
         if problem:
             problems.append(problem)
     return tuple(problems)

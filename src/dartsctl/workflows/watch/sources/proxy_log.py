@@ -190,26 +190,26 @@ class ProxyLog:
         if now - self._own_noticed < _QUIET or self._known.is_planned(proxy):
             return
         self._own_noticed = now
-        what = f"{failure.failure.value}: {self._shown(failure)}"
+        line = self._deps.screen.masker.line(failure.text)[:_SHOWN]
+        what = f"{failure.failure.value}: {line}"
         emit(Noticed("log", proxy, what, failure.when or now))
         emit(LookWanted(f"nginx's error log: {failure.failure.value}"))
 
     def _count(self, failure: LoggedFailure, facts: Facts, emit: Emit) -> None:
         errors = self._known.upstream_errors
         proxy = facts.proxy.service if facts.proxy else ""
-        service = failed_service(failure, facts, self._known.service_at) or proxy
+        service = failed_service(failure, facts, self._known.service_at)
         when = failure.when or self._deps.now()
         kind = failure.failure.value
-        are_many = errors.record(service, kind, self._shown(failure), when)
+        if not service:  # a server outside of the stack, or an address that nobody knows
+            service, kind = proxy, f"{kind} ({failure.upstream or failure.name})"
+        are_many = errors.record(service, kind, failure.text, when)
         if self._known.is_planned(service) or self._known.is_planned(proxy):
             errors.forget(service)
         elif are_many:
             what = f"nginx has logged {MANY} errors of it within {WINDOW:.0f} s, the last: {kind}"
             emit(Noticed("log", service, what, when))
             emit(LookWanted(f"nginx's error log: errors of {service}"))
-
-    def _shown(self, failure: LoggedFailure) -> str:
-        return self._deps.screen.masker.line(failure.text)[:_SHOWN]
 
 
 def make(_request: WatchRequest, known: Known, deps: Deps) -> ProxyLog:
