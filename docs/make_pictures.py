@@ -80,7 +80,7 @@ def events() -> list[Event]:
     """Return what has happened before."""
     began = NOW - 5 * 3600 - 60
     return [
-        note_event(Note("watching prod (project darts): a full look every 15 s", began), NOW),
+        note_event(Note("watching prod (project darts): a look every 15 s", began), NOW),
         message_event(Message("opened", episode(CERTIFICATE), NOW - 5 * 3600), NOW),
         message_event(Message("opened", episode(), NOW - 130), NOW),
     ]

@@ -86,5 +86,8 @@ def incident() -> View:
         (episode(), episode(CERTIFICATE, age=5 * 3600)),
         {"darts-app": 41},
         waiting={"mailto": 2},
-        notes=("silenced: wso2is until 14:30 (load test)", "channel mailto: 2 messages wait"),
+        notes=(
+            "silenced: wso2is until 14:30 (load test)",
+            "channel mailto: 2 messages not taken yet",
+        ),
     )

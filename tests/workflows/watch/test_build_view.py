@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
 
+from dartsctl.alerts.observations import Silence
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.state import Episode, State
 from dartsctl.diagnosis.facts import EngineFacts
@@ -88,3 +90,29 @@ def test_parts_come_from_several_sources_and_stay_until_they_change() -> None:
     board.take(Seen(engine=""))
     assert board.view(8.0).engine == ""
     assert board.view(8.0).ports == view.ports
+
+
+def test_silences_that_hold_and_channels_that_take_nothing_are_notes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    noon = 1795694400.0
+    silences = (
+        Silence(Subject("service", "wso2is"), noon + 1800, "load test"),
+        Silence(Subject("port", "5000/tcp"), noon + 86400),
+        Silence(None, noon + 60),
+        Silence(Subject("disk"), noon),
+    )
+    known = Known()
+    known.state = State(silences=silences)
+    board = ViewBoard("prod", "darts", known)
+    board.take(Seen(waiting={"notify mailto": 1, "notify ntfy": 3}, notes=("another note",)))
+    assert board.view(noon).notes == (
+        "silenced: wso2is until 12:30 (load test)",
+        "silenced: port 5000/tcp until 2026-11-27 12:00",
+        "silenced: everything until 12:01",
+        "channel notify mailto: 1 message not taken yet",
+        "channel notify ntfy: 3 messages not taken yet",
+        "another note",
+    )

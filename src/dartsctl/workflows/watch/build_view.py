@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from dartsctl.workflows.watch.event_text import plural, short_time, subject_name
 from dartsctl.workflows.watch.signals import Seen
 from dartsctl.workflows.watch.view import PortView, ServiceView, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from dartsctl.alerts.observations import Silence
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
     from dartsctl.ports.strangers import Occupation
     from dartsctl.workflows.watch.known import Known
@@ -54,8 +56,28 @@ class ViewBoard:
             upstream_errors=self.known.upstream_errors.totals,
             work=state.verb or seen.work or "",
             waiting=seen.waiting or {},
-            notes=seen.notes or (),
+            notes=(*_silences(state.silences, now), *_waiting(seen.waiting), *(seen.notes or ())),
         )
+
+
+def _silences(silences: Iterable[Silence], now: float) -> Iterator[str]:
+    """Yield the silences that hold: `silenced: wso2is until 14:30 (load test)`."""
+    for silence in silences:
+        if silence.until <= now:
+            continue
+        name = "everything"
+        if silence.subject:
+            name = subject_name(silence.subject)
+        note = f"silenced: {name} until {short_time(silence.until, now)}"
+        if silence.reason:
+            note += f" ({silence.reason})"
+        yield note
+
+
+def _waiting(waiting: Mapping[str, int] | None) -> Iterator[str]:
+    """Yield which channels do not take messages."""
+    for channel, count in (waiting or {}).items():
+        yield f"channel {channel}: {plural(count, 'message')} not taken yet"
 
 
 def service_views(facts: Facts) -> tuple[ServiceView, ...]:

@@ -130,6 +130,18 @@ def _summary(message: Message, started: float) -> Event:
     return Event(clock(message.when, started), label, mark, text, tuple(lines))
 
 
+def short_time(moment: float, now: float) -> str:
+    """Return a local time to the minute, with its date unless that is today: `14:30`."""
+    return clock(moment, now).rpartition(":")[0]
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 alert`, `2 alerts`."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun}s"
+
+
 def _label(message: Message) -> tuple[str, str]:
     if message.occasion == "opened" and message.episode.problem.severity == "warning":
         return "WARNING", "unknown"

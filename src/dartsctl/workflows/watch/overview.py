@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.edges.screen.page import Cell, Column, Glyphs, Line, Page, Row, Section
 from dartsctl.text.phrases import duration
-from dartsctl.workflows.watch.event_text import command_label, subject_name, without_age
+from dartsctl.workflows.watch.event_text import command_label, plural, subject_name, without_age
 
 if TYPE_CHECKING:
     from dartsctl.alerts.state import Episode
@@ -102,13 +102,6 @@ def _summary(view: View) -> Cell:
     if not view.engine:
         return Cell("nothing is known yet", "dim")
     return Cell(" no alerts ", "calm")
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun: `1 alert`, `2 alerts`."""
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count} {noun}s"
 
 
 def _episodes(view: View, glyphs: Glyphs) -> tuple[Row, ...]:

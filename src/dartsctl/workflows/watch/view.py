@@ -55,4 +55,4 @@ class View:
     waiting: Mapping[str, int] = field(default_factory=dict)
     """Messages that wait to be sent, by channel (its scheme, or the name that notes use)."""
     notes: tuple[str, ...] = ()
-    """`silenced: darts-app until 14:00`, `channel mailto: 3 messages wait`."""
+    """`silenced: darts-app until 14:00`, `channel mailto: 3 messages not taken yet`."""
