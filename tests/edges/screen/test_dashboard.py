@@ -35,7 +35,7 @@ if "hostile" in sys.argv:
 stop = threading.Event()
 screen = Screen()
 assert screen.can_show_dashboard
-output = DashboardOutput(screen, view, clock=lambda: NOW, on_end=stop.set)
+output = DashboardOutput(screen, view, clock=lambda: NOW, on_end=stop.set, pause=0.1)
 output.view(view)
 output.message(Message("opened", episode(), NOW))
 screen.warn("a warning of another part")
@@ -167,7 +167,7 @@ def test_it_follows_the_size_of_the_terminal(start: Start) -> None:
 def test_nothing_is_written_where_nothing_has_changed(start: Start) -> None:
     session = start(size=(50, 80))
     session.until(lambda terminal: "a warning of another part" in "".join(terminal.text))
-    assert session.read(2.5) == ""
+    assert session.read(0.5) == ""
 
 
 def test_no_text_from_outside_controls_the_terminal(start: Start) -> None:
@@ -201,7 +201,7 @@ def test_a_stopped_terminal_does_not_keep_it_from_ending(start: Start) -> None:
     session.until(is_complete)
     session.child.send("\x13")  # Ctrl-S
     session.child.setwinsize(30, 100)
-    session.read(1.5)
+    session.read(0.5)
     session.child.sendintr()
     assert session.end() == 130
 

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import pytest
 
-from dartsctl.edges.screen.stream import Event, LineStream
+from dartsctl.edges.screen.stream import MOST_WAITING, Event, LineStream
 from dartsctl.text.masker import Masker
 
 FULL = Path("/dev/full")
@@ -34,9 +34,14 @@ class Pipe:
         self.stream = os.fdopen(writing, "w", encoding="utf-8")
         self.ended = threading.Event()
 
-    def lines(self, **options: int) -> LineStream:
+    def lines(self, most_waiting: int = MOST_WAITING) -> LineStream:
         return LineStream(
-            self.stream, masker=Masker(), is_colored=False, on_end=self.ended.set, **options
+            self.stream,
+            masker=Masker(),
+            is_colored=False,
+            on_end=self.ended.set,
+            most_waiting=most_waiting,
+            look_every=0.1,
         )
 
     def read(self) -> str:

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 _ENTER = "\033[?1049h\033[?25l\033[?7l\033[2J"
 """The alternate screen, no cursor, no wrapping of what is too long, nothing on it."""
 _LEAVE = "\033[?7h\033[?25h\033[?1049l"
-_SECOND = 1.0
+PAUSE = 1.0
+"""Seconds between two draws."""
+_AT_MOST = 1.0
+"""Seconds for which a terminal that was stopped is waited for."""
 _WHOLE_EVERY = 60
 """Draws after which everything is drawn again, whatever else has written to the terminal."""
 _MOST_KEPT = 2000
@@ -64,11 +67,14 @@ class Dashboard:
         *,
         on_end: Callable[[], None],
         say: Callable[[str], None],
+        pause: float = PAUSE,
     ) -> None:
+        """`say` gets notes and warnings of others. `pause`: seconds between two draws."""
         self._screen = screen
         self._make_page = make_page
         self._on_end = on_end
         self._say = say
+        self._pause = pause
         self._stream: TextIO = sys.stdout
         self._descriptor = self._stream.fileno()
         safe = SafeTexts(screen.masker, self._stream.encoding or "utf-8")
@@ -103,7 +109,7 @@ class Dashboard:
         """
         self._closing.set()
         if self._thread.is_alive():
-            self._thread.join(_SECOND)
+            self._thread.join(_AT_MOST)
         self._handlers.close()
         self._screen.say_to(None)
         self._give_back()
@@ -124,7 +130,7 @@ class Dashboard:
                 self._failure = error
                 self._on_end()
                 return
-            self._closing.wait(_SECOND)
+            self._closing.wait(self._pause)
 
     def _draw(self) -> None:
         if self._closing.is_set() or not self._is_in_foreground():
@@ -171,7 +177,7 @@ class Dashboard:
 
     def _stop_process(self, _number: int, _frame: FrameType | None) -> None:
         """Ctrl-Z: give the terminal back, stop as any program, and take it again after `fg`."""
-        is_ours = self._lock.acquire(timeout=_SECOND)
+        is_ours = self._lock.acquire(timeout=_AT_MOST)
         try:
             self._give_back()
             former = signal.signal(signal.SIGTSTP, signal.SIG_DFL)

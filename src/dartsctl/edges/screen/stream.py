@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_WAITING = 10_000
 """Lines that wait for a reader who is too slow. Those after them are dropped, and counted."""
-_LOOK_AT_READER = 2.0
+LOOK_EVERY = 2.0
 """Seconds after which a quiet stream looks whether its reader has gone."""
 _CLOSING = 1.0
 _ENDED = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ECONNRESET}
@@ -56,11 +56,13 @@ class LineStream:
         is_colored: bool,
         on_end: Callable[[], None],
         most_waiting: int = MOST_WAITING,
+        look_every: float = LOOK_EVERY,
     ) -> None:
         self._masker = masker
         self._is_colored = is_colored
         self._on_end = on_end
         self._most_waiting = most_waiting
+        self._look_every = look_every
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._sink = _Sink(stream)
         self._waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -100,7 +102,7 @@ class LineStream:
     def _run(self) -> None:
         while True:
             try:
-                data = self._waiting.get(timeout=_LOOK_AT_READER)
+                data = self._waiting.get(timeout=self._look_every)
             except queue.Empty:
                 data = b""
             if data is None:

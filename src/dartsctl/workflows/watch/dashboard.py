@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dartsctl.edges.screen.dashboard import Dashboard
+from dartsctl.edges.screen.dashboard import PAUSE, Dashboard
 from dartsctl.edges.screen.stream import Event
 from dartsctl.workflows.watch import event_text
 from dartsctl.workflows.watch.overview import page_of
@@ -37,13 +37,14 @@ class DashboardOutput:
         *,
         clock: Callable[[], float],
         on_end: Callable[[], None],
+        pause: float = PAUSE,
     ) -> None:
         self._screen = screen
         self._view = first
         self._clock = clock
         self._started = first.now
         self._events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
-        self._dashboard = Dashboard(screen, self._page, on_end=on_end, say=self._say)
+        self._dashboard = Dashboard(screen, self._page, on_end=on_end, say=self._say, pause=pause)
         self._is_open = False
 
     def noticed(self, noticed: Noticed) -> None:
