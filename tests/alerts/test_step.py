@@ -127,9 +127,40 @@ def test_causes_that_alternate_are_no_news() -> None:
 def test_other_words_for_the_same_cause_are_for_the_screen_alone() -> None:
     watch = Alerting()
     watch.keep_looking(a_problem(), seconds=30)
-    watch.look(a_problem(sentence="app fails its health check: timeout"))
+    other = a_problem(sentence="app fails its health check: timeout")
+    watch.keep_looking(other, seconds=60)
     assert watch.events()[1:] == ["(updated app: unhealthy)"]
     assert watch.messages[1].muted == "the cause is the same"
+
+
+def test_a_sentence_with_other_numbers_is_no_update() -> None:
+    watch = Alerting()
+    for seconds in ("5 s", "30 s", "1 min", "2 min", "5 min"):
+        sentence = f"app has failed 3 times, the last {seconds} ago"
+        watch.keep_looking(a_problem(sentence=sentence), seconds=70)
+    assert watch.events() == ["opened app: unhealthy"]
+    assert watch.episode().problem.sentence.endswith("5 min ago")
+
+
+def test_sentences_that_alternate_are_shown_once_a_minute() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem(sentence="it restarts"), seconds=30)
+    for _ in range(60):
+        watch.look(a_problem(sentence="it runs for a moment"), after=5)
+        watch.look(a_problem(sentence="it restarts"), after=5)
+    assert 0 < len(watch.events()) - 1 <= 10
+
+
+def test_a_severity_that_alternates_is_news_once() -> None:
+    watch = Alerting()
+    subject = Subject("service", "app")
+    certain = Problem(subject, "crash-loop", "it restarts")
+    likely = Problem(subject, "crash-loop", "probably: it restarts", severity="warning")
+    watch.keep_looking(likely, seconds=30)
+    for _ in range(10):
+        watch.keep_looking(certain, seconds=10)
+        watch.keep_looking(likely, seconds=10)
+    assert watch.loud() == ["opened app: crash-loop", "updated app: crash-loop"]
 
 
 def test_other_evidence_alone_is_no_update() -> None:

@@ -62,6 +62,7 @@ def _shift(episode: Episode, seconds: float) -> Episode:
         episode,
         began=episode.began + seconds,
         seen=episode.seen + seconds,
+        updated=episode.updated + seconds,
         opened=moved(episode.opened),
         sent=moved(episode.sent),
         good_since=moved(episode.good_since),

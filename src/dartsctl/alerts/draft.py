@@ -67,6 +67,10 @@ class Draft:
         """Add a message; return the episode, which knows whether the channels got its opening."""
         if not muted:
             muted = self._why_muted(occasion, episode)
+        critical = episode.was_critical or episode.problem.severity == "critical"
+        episode = replace(
+            episode, shown=episode.problem.sentence, updated=self.now, was_critical=critical
+        )
         if occasion == "opened" and not muted:
             episode = replace(episode, sent=self.now)
         message = Message(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from dartsctl.alerts.draft import Draft
     from dartsctl.alerts.observations import Looked
     from dartsctl.alerts.problem import Problem, Subject
+
+
+_NUMBERS = re.compile(r"[0-9]+(?: (?:s|min|h|d)\b)?")
+"""Counts and lengths of time, which change with every look."""
 
 
 def look(draft: Draft, looked: Looked) -> None:
@@ -100,11 +105,10 @@ def _see_open(draft: Draft, known: Episode, problem: Problem) -> None:
     episode, note = fail_again(draft, known), ""
     if episode.returns > returns:
         episode, note = note_flapping(draft, episode)
-    old = known.problem
     is_news = bool(note)
-    if problem.cause == old.cause:
-        is_news = is_news or _is_worse(problem, old)
-        changed = (problem.sentence, problem.command) != (old.sentence, old.command)
+    if problem.cause == known.problem.cause:
+        is_news = is_news or (problem.severity == "critical" and not known.was_critical)
+        changed = _has_other_words(draft, known, problem)
         episode = _with(episode, problem)
     elif _is_other_cause(draft, episode, problem):
         is_news = changed = True
@@ -115,6 +119,13 @@ def _see_open(draft: Draft, known: Episode, problem: Problem) -> None:
     if is_news or changed:
         episode = _update(draft, episode, note, is_news=is_news)
     draft.put(episode)
+
+
+def _has_other_words(draft: Draft, known: Episode, problem: Problem) -> bool:
+    """Whether the sentence has changed in more than its numbers, and not only for a moment."""
+    if draft.now - known.updated < draft.rules.rewording_after:
+        return False
+    return _NUMBERS.sub("#", problem.sentence) != _NUMBERS.sub("#", known.shown)
 
 
 def _with(episode: Episode, problem: Problem) -> Episode:

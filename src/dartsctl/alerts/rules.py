@@ -17,6 +17,8 @@ class Rules:
     """How long nothing must be wrong until it has recovered. A look has to confirm it."""
     change_after: float = 10.0
     """How long looks must see another cause until an open episode has it."""
+    rewording_after: float = 60.0
+    """Between two messages that only word the same cause in another way."""
     remind: float = 0.0
     """Between two reminders of what stays open; 0: none."""
     escalate_after: float = 0.0

@@ -48,6 +48,12 @@ class Episode:
     other_cause: str = ""
     """What the latest looks say instead of the problem's cause."""
     other_since: float | None = None
+    shown: str = ""
+    """The sentence of the latest message."""
+    updated: float = 0.0
+    """When that was."""
+    was_critical: bool = False
+    """Whether a message has said that it is critical."""
     acknowledged: bool = False
     reminded: float | None = None
     """When the last reminder was sent."""
