@@ -7,7 +7,7 @@ import pytest
 from dartsctl.alerts.notice import NoticeWriter
 from dartsctl.alerts.observations import Occasion
 from dartsctl.alerts.problem import Problem, Subject
-from dartsctl.alerts.state import Episode, Message
+from dartsctl.alerts.state import Episode, Message, Phase
 from dartsctl.text.masker import Masker
 
 WRITER = NoticeWriter("prod (project darts) on host", Masker().line)
@@ -62,6 +62,50 @@ def test_a_recovery_says_what_it_was_and_how_long() -> None:
     notice = WRITER.write(message("recovered", 1300.0))
     assert notice.body.startswith(f"darts-app has recovered; before: {PROBLEM.sentence}\n")
     assert "(5 min)" in notice.body
+
+
+@pytest.mark.parametrize("occasion", ["opened", "recovered"])
+def test_no_message_says_how_long_ago_it_was_when_somebody_looked(occasion: Occasion) -> None:
+    """It may be read hours later."""
+    aged = replace(PROBLEM, sentence=f"{PROBLEM.sentence}, 1 min 20 s ago")
+    notice = WRITER.write(message(occasion, episode=replace(EPISODE, problem=aged)))
+    assert " ago" not in notice.title + notice.body + notice.short
+
+
+def summary(*phases: Phase, more: int = 0) -> Message:
+    episodes = []
+    for number, phase in enumerate(phases):
+        problem = replace(PROBLEM, sentence=f"service-{number} has ended, 2 s ago")
+        episodes.append(replace(EPISODE, problem=problem, phase=phase))
+    return Message("summary", episodes[0], 1000.0, episodes=tuple(episodes), more=more)
+
+
+def test_a_summary_names_the_episodes_and_counts_the_rest() -> None:
+    still_open: list[Phase] = ["open"] * 30
+    notice = WRITER.write(summary("open", "closing", *still_open, more=7))
+    lines = notice.body.splitlines()
+    assert lines[:3] == [
+        "39 alerts at once",
+        "- failed: service-0 has ended",
+        "- recovered: service-1 has ended",
+    ]
+    assert lines[-2] == "... and 24 more: dartsctl watch status"
+    assert notice.title == "SUMMARY: prod (project darts) on host"
+    assert notice.short == f"SUMMARY: 39 alerts at once [{notice.id}]"
+
+
+@pytest.mark.parametrize(
+    ("phases", "kind", "first"),
+    [
+        (("open", "closing"), "failure", "2 alerts at once: 1 failed, 1 recovered"),
+        (("closing", "closing"), "success", "2 alerts at once: 0 failed, 2 recovered"),
+    ],
+)
+def test_a_summary_is_as_bad_as_what_is_still_open(
+    phases: tuple[Phase, ...], kind: str, first: str
+) -> None:
+    notice = WRITER.write(summary(*phases))
+    assert (notice.kind, notice.body.splitlines()[0]) == (kind, first)
 
 
 def test_a_warning_is_no_failure() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from dartsctl.text.phrases import exact_duration, listed, local_time
+from dartsctl.text.phrases import exact_duration, listed, local_time, without_age
 from dartsctl.text.safe_text import cut
 
 if TYPE_CHECKING:
@@ -56,10 +56,11 @@ class NoticeWriter:
         problem = message.episode.problem
         what = describe_subject(problem.subject)
         title = self._line(f"{_headline(message, what)}: {self.place}")
-        body = [self._line(problem.sentence), *map(self._line, _details(message))]
+        sentence = without_age(problem.sentence)
+        body = [self._line(sentence), *map(self._line, _details(message))]
         if message.occasion == "recovered":
-            body[0] = self._line(f"{what} has recovered; before: {problem.sentence}")
-        short = f"{_headline(message, what)}: {problem.sentence}"
+            body[0] = self._line(f"{what} has recovered; before: {sentence}")
+        short = f"{_headline(message, what)}: {sentence}"
         if message.occasion == "summary":
             body = list(map(self._line, _summary(message)))
             short = f"SUMMARY: {body[0]}"
@@ -158,7 +159,7 @@ def _summary(message: Message) -> list[str]:
         word = "failed"
         if episode.phase == "closing":
             word = "recovered"
-        lines.append(f"- {word}: {episode.problem.sentence}")
+        lines.append(f"- {word}: {without_age(episode.problem.sentence)}")
     left_out = total - min(len(message.episodes), _MOST_SUMMARISED)
     if left_out:
         lines.append(f"... and {left_out} more: dartsctl watch status")

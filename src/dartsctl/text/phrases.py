@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -29,6 +30,15 @@ def exact_duration(seconds: float) -> str:
         if count or (unit == "s" and not parts):
             parts.append(f"{count} {unit}")
     return " ".join(parts[:2])
+
+
+_AGE = re.compile(r",(?: \d+ (?:s|min|h|d))+ ago\Z")
+"""`, 6 s ago`: true for the moment of a look, and not for a line that stays."""
+
+
+def without_age(sentence: str) -> str:
+    """Return a sentence without how long ago it was, for a text that says when."""
+    return _AGE.sub("", sentence)
 
 
 def local_time(moment: float) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dartsctl.alerts.state import SAME_CAUSE
 from dartsctl.edges.screen.stream import Event
 from dartsctl.errors import Advice
-from dartsctl.text.phrases import exact_duration
+from dartsctl.text.phrases import exact_duration, without_age
 
 if TYPE_CHECKING:
     from dartsctl.alerts.problem import Problem, Subject
@@ -30,10 +30,6 @@ _COMMAND = re.compile(
     r"(?:dartsctl|docker|systemctl|journalctl|openssl|ss|ls|ps|df|curl|ip|open -a)"
     r"(?: [-\w./'\"~{$]|$)"
 )
-
-
-_AGE = re.compile(r",(?: \d+ (?:s|min|h|d))+ ago\Z")
-"""`, 6 s ago`: true for the moment of a look, and not for a line that stays."""
 
 
 def is_news(message: Message) -> bool:
@@ -154,11 +150,6 @@ def _sentence(problem: Problem) -> str:
     if sentence.startswith(name):
         return sentence
     return f"{name}: {sentence}"
-
-
-def without_age(sentence: str) -> str:
-    """Return a sentence without how long ago it was: the line, or the page, says when."""
-    return _AGE.sub("", sentence)
 
 
 def _recovery(episode: Episode, when: float) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.screen.page import Cell, Column, Glyphs, Line, Page, Row, Section
-from dartsctl.text.phrases import duration
-from dartsctl.workflows.watch.event_text import command_label, plural, subject_name, without_age
+from dartsctl.text.phrases import duration, without_age
+from dartsctl.workflows.watch.event_text import command_label, plural, subject_name
 
 if TYPE_CHECKING:
     from dartsctl.alerts.state import Episode
