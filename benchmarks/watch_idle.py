@@ -84,7 +84,9 @@ def stack() -> Iterator[Path]:
         try:
             yield folder
         finally:
-            subprocess.run([*compose, "down", "-t", "1"], check=False, cwd=folder)
+            subprocess.run(
+                [*compose, "down", "-t", "1"], check=False, cwd=folder, capture_output=True
+            )
 
 
 def seconds_used(pid: int) -> tuple[float, float]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from dartsctl.alerts.state import Episode
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,11 @@ class LookTimes:
     full: float = 300.0
     """Between two full looks while nothing has changed."""
     attentive: float = 4.0
-    """Between two full looks while there are episodes."""
+    """Between two full looks while episodes open or close, and at their beginning."""
+    patient: float = 30.0
+    """The same while episodes have been open for long."""
+    new: float = 600.0
+    """For so long an open episode is looked at often."""
     shortest: float = 2.0
     """Between the beginnings of two full looks, whatever happens."""
     deadline: float = 30.0
@@ -23,7 +31,21 @@ class LookTimes:
     abandon: float = 300.0
     """After so long another full look begins beside one that hangs."""
     jitter: float = 0.1
-    """The part by which a pause is longer or shorter, so that watches do not march in step."""
+    """The part by which a pause may be shorter, so that watches do not march in step."""
+
+
+Attention = Literal["none", "low", "high"]
+"""How often full looks are: as usual, often, very often."""
+
+
+def attention_for(episodes: Iterable[Episode], now: float, new: float) -> Attention:
+    """Return how closely to look while there are these episodes. `now` is Unix time."""
+    attention: Attention = "none"
+    for episode in episodes:
+        if episode.phase != "open" or episode.opened is None or now - episode.opened < new:
+            return "high"
+        attention = "low"
+    return attention
 
 
 @dataclass(slots=True)
@@ -35,25 +57,31 @@ class LookSchedule:
 
     times: LookTimes
     random: Callable[[], float]
-    is_attentive: bool = False
+    attention: Attention = "none"
     wanted: tuple[str, ...] = ()
     """Why a full look is wanted; several reasons become one look."""
     _full_began: float | None = None
     _light_began: float | None = None
     _not_before: float = 0.0
-    _shift: float = field(default=0.0)
+    _shift: float = 0.0
 
     def full_due(self) -> float:
         """Return when the next full look is due."""
         if self._full_began is None:
             return 0.0
-        pause = self._stretched(self.times.full)
-        if self.is_attentive:
-            pause = self._stretched(self.times.attentive)
+        pause = self._stretched(self._usual_pause())
         if self.wanted:
             pause = 0.0
         due = self._full_began + max(pause, self.times.shortest)
         return max(due, self._not_before)
+
+    def _usual_pause(self) -> float:
+        match self.attention:
+            case "high":
+                return self.times.attentive
+            case "low":
+                return min(self.times.patient, self.times.full)
+        return self.times.full
 
     def light_due(self) -> float:
         """Return when the next light look is due."""
@@ -82,4 +110,4 @@ class LookSchedule:
         self._shift = self.random()
 
     def _stretched(self, seconds: float) -> float:
-        return seconds * (1 + self.times.jitter * (2 * self._shift - 1))
+        return seconds * (1 - self.times.jitter * self._shift)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dartsctl.alerts.problem import Problem
 from dartsctl.alerts.problems.of_certificate import ending_certificates
-from dartsctl.diagnosis.facts import CertificateEnd
+from dartsctl.diagnosis.facts import CertificateEnd, ProxyFacts
+from dartsctl.diagnosis.nginx.config import Config, Listen, Server
+from dartsctl.stack.model import Mount
 from fakes.stack_facts import NOW, facts
 
 DAY = 86400.0
 URL = "https://localhost:443/"
 
 
-def ending(*rows: CertificateEnd, days: int = 14) -> list[Problem]:
-    return list(ending_certificates(facts(certificate_ends=rows), days))
+def ending(*rows: CertificateEnd, days: int = 14, **more: Any) -> list[Problem]:
+    return list(ending_certificates(facts(certificate_ends=rows, **more), days))
 
 
 def file(days: float, path: str = "/tls/a.pem") -> CertificateEnd:
@@ -58,3 +62,24 @@ def test_a_renewed_file_that_the_proxy_does_not_show_yet_needs_a_restart() -> No
     (problem,) = ending(file(80), served(3), served(3, "https://localhost:443/api/"))
     assert problem.sentence.startswith(f"the certificate at {URL} expires on")
     assert problem.command == "dartsctl prod restart web"
+
+
+@pytest.mark.parametrize(
+    ("named", "problems"),
+    [
+        (("/etc/nginx/tls/a.pem",), ["/tls/a.pem"]),
+        (("/etc/nginx/tls/b.pem",), ["/tls/b.pem"]),
+        (("/etc/nginx/tls/a.pem", "/etc/nginx/tls/b.pem"), ["/tls/a.pem", "/tls/b.pem"]),
+        (("/etc/ssl/of-the-image.pem",), []),
+        (("/etc/nginx/tls/$ssl_server_name.pem",), ["/tls/a.pem", "/tls/b.pem"]),
+        (("tls/a.pem",), ["/tls/a.pem", "/tls/b.pem"]),
+        ((), ["/tls/a.pem", "/tls/b.pem"]),
+    ],
+)
+def test_of_several_files_those_that_nginx_names_count(
+    named: tuple[str, ...], problems: list[str]
+) -> None:
+    config = Config((Server((Listen(443, tls=True),), certificates=named), Server((Listen(80),))))
+    proxy = ProxyFacts("web", "nginx", config, mounts=(Mount("/tls", "/etc/nginx/tls/"),))
+    rows = ending(file(3), file(4, "/tls/b.pem"), proxy=proxy)
+    assert [row.subject.name for row in rows] == problems

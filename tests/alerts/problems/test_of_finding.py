@@ -80,6 +80,28 @@ def test_what_was_not_measured_is_said_to_be_probable(confidence: str, sentence:
     assert problem_of(finding(confidence=confidence), facts()).sentence == sentence
 
 
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("app has ended with exit code 3, 12 s ago", "app has ended with exit code 3"),
+        (
+            "app keeps restarting: 3 restarts, now running for 2 s",
+            "app keeps restarting: 3 restarts",
+        ),
+        (
+            "app runs, but nothing listens on port 80 inside it; it was started 2 s ago",
+            "app runs, but nothing listens on port 80 inside it",
+        ),
+        ("app keeps restarting: 3 restarts, last with exit code 1", None),
+        ("the certificate at https://a/ expired on 2026-01-01", None),
+    ],
+)
+def test_the_sentence_has_no_age_that_changes_with_every_look(
+    said: str, sentence: str | None
+) -> None:
+    assert problem_of(finding(sentence=said), facts()).sentence == (sentence or said)
+
+
 def test_what_does_no_harm_is_a_warning() -> None:
     assert problem_of(finding(), facts()).severity == "critical"
     assert problem_of(finding(harmless=True), facts()).severity == "warning"

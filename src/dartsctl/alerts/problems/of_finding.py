@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ LOG_LINES = 10
 _MOST_LINES = 40
 """Lines of evidence."""
 _OF_PORTS = (Cause.PORT_SQUATTER, Cause.OTHER_CONTAINER, Cause.ENTRY_PORT_TAKEN)
+_AGES = re.compile(
+    r"(?:, (?=\d)|, now running for |; it was started )\d+ (?:s|min|h|d)(?: ago)?(?=$|;)"
+)
+"""`, 3 min ago`, `, now running for 2 s` and `; it was started 2 s ago`, of doctor's sentences."""
 _ENDED = ("exited", "dead", "restarting")
 
 
@@ -72,13 +77,17 @@ def subject_of(finding: Finding) -> Subject:
 
 
 def _sentence(finding: Finding) -> str:
-    """Return the sentence; what was not measured is said to be probable, or possible."""
+    """Return the sentence; what was not measured is said to be probable, or possible.
+
+    Without ages, which are others in every look: a problem has `since`.
+    """
+    sentence = _AGES.sub("", finding.sentence)
     match finding.confidence:
         case "likely":
-            return f"probably: {finding.sentence}"
+            return f"probably: {sentence}"
         case "possible":
-            return f"possibly: {finding.sentence}"
-    return finding.sentence
+            return f"possibly: {sentence}"
+    return sentence
 
 
 def _severity(finding: Finding) -> Severity:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.problems.of_finding import problems_of
+from dartsctl.alerts.problems.unmeasured import carried_over
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, Refused
 from dartsctl.ports.attribution import Attribution
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 ANOTHER_STACK = "another-stack"
 FILES_UNREADABLE = "files-unreadable"
 LOOK_FAILED = "look-failed"
-_OF_DOCTOR: frozenset[Kind] = frozenset(("service", "site", "engine"))
+_OF_DOCTOR: frozenset[Kind] = frozenset(("service", "site", "engine", "port", "certificate"))
 _STOPPED = (0, 130, 137, 143)
 """Exit codes of a container that somebody stopped."""
 
@@ -100,6 +101,12 @@ def _look(request: ExamineRequest, rules: CheckRules, known: Known, deps: Deps) 
         problems += problems_of(examination.diagnosis.findings, facts)
         problems += unexplained(known, examination, deps.now(), deps.screen.masker)
     more, kinds, notes = _run_checks(examined)
+    more += carried_over(
+        known.state.episodes.values(),
+        facts,
+        [asked.url for asked in examination.requests],
+        has_files=examination.files_error is None,
+    )
     return LookResult(
         _one_each((*problems, *more)),
         _OF_DOCTOR | kinds,

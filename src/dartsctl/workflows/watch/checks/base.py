@@ -49,7 +49,7 @@ class Check(Protocol):
     """One check: a module with these names, and a row in all_checks.CHECKS."""
 
     COVERS: frozenset[Kind]
-    """The kinds of the subjects that it alone knows: without a problem they are good."""
+    """The kinds of subjects that doctor says nothing about: without a problem they are good."""
 
     def check(self, examined: Examined) -> Iterable[Problem] | None:
         """Return what is wrong, None if it could not be checked. May raise DartsctlError."""

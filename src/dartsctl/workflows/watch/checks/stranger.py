@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from dartsctl.alerts.problem import Kind, Problem
     from dartsctl.workflows.watch.checks.base import Examined
 
-COVERS: frozenset[Kind] = frozenset(("port",))
+COVERS: frozenset[Kind] = frozenset()
 
 
 def check(examined: Examined) -> list[Problem] | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from dartsctl.alerts.look_schedule import LookSchedule, LookTimes
+from dartsctl.alerts.look_schedule import LookSchedule, LookTimes, attention_for
 from dartsctl.alerts.observations import Looked
 from dartsctl.workflows.watch.signals import Note, Observed
 
@@ -87,7 +87,8 @@ class Looks:
 
     def turn(self, schedule: LookSchedule, emit: Emit) -> None:
         """Do what is due now: take results, glance, begin a full look."""
-        schedule.is_attentive = bool(self.known.state.episodes)
+        episodes = self.known.state.episodes.values()
+        schedule.attention = attention_for(episodes, self.clock(), self.times.new)
         while not self._wanted.empty():
             schedule.want(self._wanted.get())
         while not self._results.empty():
