@@ -96,19 +96,10 @@ def _look(request: ExamineRequest, rules: CheckRules, known: Known, deps: Deps) 
         occupations=occupations(preflight, rules, deps),
         was_full=Subject("disk") in subjects,
     )
-    problems = _about_files(examination)
-    if not examined.is_down:
-        problems += problems_of(examination.diagnosis.findings, facts)
-        problems += unexplained(known, examination, deps.now(), deps.screen.masker)
     more, kinds, notes = _run_checks(examined)
-    more += carried_over(
-        known.state.episodes.values(),
-        facts,
-        [asked.url for asked in examination.requests],
-        has_files=examination.files_error is None,
-    )
+    problems = (*_doctors(examined, known), *more, *_as_before(examined, known))
     return LookResult(
-        _one_each((*problems, *more)),
+        _one_each(problems),
         _OF_DOCTOR | kinds,
         Seen(
             engine=facts.engine.version,
@@ -119,6 +110,28 @@ def _look(request: ExamineRequest, rules: CheckRules, known: Known, deps: Deps) 
         pause=facts.pause,
         examined=examined,
     )
+
+
+def _doctors(examined: Examined, known: Known) -> tuple[Problem, ...]:
+    """Return what doctor finds, and the users' errors that this does not explain."""
+    examination = examined.examination
+    problems = _about_files(examination)
+    if not examined.is_down:
+        problems += problems_of(examination.diagnosis.findings, examined.facts)
+        deps = examined.deps
+        problems += unexplained(known, examination, deps.now(), deps.screen.masker)
+    return problems
+
+
+def _as_before(examined: Examined, known: Known) -> tuple[Problem, ...]:
+    """Return the problems of open episodes that could not be measured this time."""
+    examination = examined.examination
+    urls: list[str] = []
+    if not examined.is_down:
+        urls = [asked.url for asked in examination.requests]
+    episodes = known.state.episodes.values()
+    has_files = examination.files_error is None
+    return tuple(carried_over(episodes, examined.facts, urls, has_files=has_files))
 
 
 def occupations(preflight: Preflight, rules: CheckRules, deps: Deps) -> tuple[Occupation, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.glance import Glance
@@ -32,12 +32,13 @@ class FakeEyes:
     started: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     may_end: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     looks: int = 0
+    result: LookResult = RESULT
 
     def look(self) -> LookResult:
         self.looks += 1
         self.started.release()
         self.may_end.acquire()
-        return RESULT
+        return self.result
 
     def glance(self) -> Glance:
         if len(self.glances) > 1:
@@ -152,6 +153,15 @@ def test_a_look_that_hangs_is_said_once_and_another_one_comes_later() -> None:
     case.eyes.may_end.release(2)
     case.until(lambda: bool(case.observed))
     assert len(case.observed) == 1
+
+
+def test_what_could_not_be_checked_is_said_once() -> None:
+    case = Case()
+    case.eyes.result = replace(RESULT, notes=("the sockets cannot be read",))
+    for _ in range(2):
+        case.turn(300)
+        case.finish()
+    assert case.notes == ["the sockets cannot be read"]
 
 
 def test_a_late_result_counts_if_no_other_look_has_begun() -> None:

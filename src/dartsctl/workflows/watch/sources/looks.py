@@ -64,6 +64,8 @@ class Looks:
     )
     _running: list[_FullLook] = field(default_factory=list)
     _begun: int = 0
+    _said: tuple[str, ...] = ()
+    """What the last look could not check: it is said once."""
     _last: Glance | None = None
 
     def want(self, reason: str) -> None:
@@ -144,5 +146,7 @@ class Looks:
         schedule.full_ended(self.monotonic(), result.pause)
         emit(result.seen)
         for note in result.notes:
-            emit(Note(note, self.clock()))
+            if note not in self._said:
+                emit(Note(note, self.clock()))
+        self._said = result.notes
         emit(Observed(Looked(result.problems, result.covers), self.clock()))
