@@ -51,6 +51,9 @@ class FakeTerminal:
         if not self.is_alternate:
             self.after += character
             return
+        if character in "\r\n":
+            assert self._row == 998, "lines are broken only below the page"
+            return
         assert character.isprintable(), repr(character)
         line = self.lines.get(self._row, "").ljust(self._column)
         self.lines[self._row] = line[: self._column] + character + line[self._column + 1 :]

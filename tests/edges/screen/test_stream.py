@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -121,6 +122,22 @@ def test_a_full_disk_ends_nothing() -> None:
         stream.event(ALERT)
         stream.close()
     assert stream.dropped == 1
+    assert not ended.is_set()
+
+
+def test_a_service_goes_on_without_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, journal = socket.socketpair()
+    status = os.fstat(ours.fileno())
+    monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+    ended = threading.Event()
+    with ours, ours.makefile("w", encoding="utf-8") as file:
+        stream = LineStream(
+            file, masker=Masker(), is_colored=False, on_end=ended.set, look_every=0.05
+        )
+        journal.close()
+        stream.event(ALERT)
+        stream.close()
+        assert stream.dropped >= 1
     assert not ended.is_set()
 
 

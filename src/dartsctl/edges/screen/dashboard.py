@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 _ENTER = "\033[?1049h\033[?25l\033[?7l\033[2J"
 """The alternate screen, no cursor, no wrapping of what is too long, nothing on it."""
-_LEAVE = "\033[?7h\033[?25h\033[?1049l"
+_LEAVE = "\033[999;1H\r\n\033[?7h\033[?25h\033[?1049l"
+"""From below the page: a console without an alternate screen, such as Linux's, goes on there."""
 PAUSE = 1.0
 """Seconds between two draws."""
 _AT_MOST = 1.0
@@ -108,11 +109,13 @@ class Dashboard:
         Raises BrokenPipeError if the terminal was closed.
         """
         self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join(_AT_MOST)
-        self._handlers.close()
-        self._screen.say_to(None)
-        self._give_back()
+        try:
+            if self._thread.is_alive():
+                self._thread.join(_AT_MOST)
+        finally:  # a second Ctrl-C comes here
+            self._handlers.close()
+            self._screen.say_to(None)
+            self._give_back()
         if self._failure:
             raise BrokenPipeError(errno.EPIPE, "the terminal was closed") from self._failure
         masker, is_colored = self._screen.masker, self._screen.is_colored

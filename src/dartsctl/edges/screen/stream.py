@@ -110,11 +110,11 @@ class LineStream:
             try:
                 self._sink.write(data)
             except OSError as error:
-                if error.errno in _ENDED:
+                if error.errno in _ENDED and not self._sink.is_journal:
                     self._failure = error
                     self._on_end()
                     return
-                self._dropped += 1
+                self._dropped += bool(data)
 
 
 def event_text(event: Event, *, masker: Masker, is_colored: bool) -> str:
@@ -146,6 +146,17 @@ class _Sink:
             self._descriptor = stream.fileno() if stream else None
         except (OSError, ValueError):  # not a real file
             self._descriptor = None
+
+    @property
+    def is_journal(self) -> bool:
+        """Whether it is systemd's journal: a service goes on without it, as without a disk."""
+        if self._descriptor is None:
+            return False
+        try:
+            status = os.fstat(self._descriptor)
+        except OSError:
+            return False
+        return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
     def write(self, data: bytes) -> None:
         """Write all of `data`; without data look whether there is a reader. Raises OSError."""

@@ -66,6 +66,12 @@ def view_line(view: View) -> dict[str, Any]:
     }
 
 
+def steady(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the line of a view without the fields that change all the time."""
+    services = [service | {"latency_seconds": None} for service in view["services"]]
+    return {**view, "time": "", "upstream_errors": {}, "services": services}
+
+
 def episode_fields(episode: Episode) -> dict[str, Any]:
     """Return an episode for programs."""
     problem = episode.problem

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dartsctl.workflows.watch import event_text, json_lines
 
@@ -50,7 +49,7 @@ class JsonLines:
 
     def __init__(self, screen: Screen, *, on_end: Callable[[], None]) -> None:
         self._stream = screen.stream(on_end)
-        self._last: View | None = None
+        self._last: dict[str, Any] = {}
 
     def noticed(self, noticed: Noticed) -> None:
         self._stream.document(json_lines.noticed_line(noticed))
@@ -63,17 +62,11 @@ class JsonLines:
 
     def view(self, view: View) -> None:
         """Write a view when more has changed than times and latencies."""
-        steady = _steady(view)
+        document = json_lines.view_line(view)
+        steady = json_lines.steady(document)
         if steady != self._last:
             self._last = steady
-            self._stream.document(json_lines.view_line(view))
+            self._stream.document(document)
 
     def close(self) -> None:
         self._stream.close()
-
-
-def _steady(view: View) -> View:
-    """Return a view without what changes all the time."""
-    services = tuple(replace(service, latencies=()) for service in view.services)
-    episodes = tuple(replace(episode, good_since=None) for episode in view.episodes)
-    return replace(view, now=0.0, services=services, episodes=episodes, upstream_errors={})
