@@ -22,6 +22,31 @@ def test_a_dead_database_with_three_dependents_is_one_alert() -> None:
     assert watch.events() == ["opened db: app-exited", "recovered db: app-exited"]
 
 
+def test_a_dependent_that_looks_well_for_a_moment_is_named_by_a_later_look() -> None:
+    """It restarts all the time, and the first looks happen to see it running."""
+    watch = Alerting()
+    watch.exit("db")
+    watch.now += 0.3
+    watch.exit("app", comes_back=True)
+    for _ in range(8):
+        watch.look(a_problem("db", "app-exited"), after=1)
+        watch.exit("app", comes_back=True)
+    assert watch.loud() == ["opened db: app-exited"]
+    database = a_problem("db", "app-exited", affected=("app",))
+    watch.look(database, after=1)
+    watch.keep_looking(database, seconds=120)
+    assert watch.loud() == ["opened db: app-exited"]
+
+
+def test_two_that_end_together_and_are_not_connected_are_two_alerts() -> None:
+    watch = Alerting()
+    watch.exit("db", comes_back=True)
+    watch.now += 0.3
+    watch.exit("app", comes_back=True)
+    watch.keep_looking(seconds=11)
+    assert watch.loud() == ["opened db: app-exited", "opened app: app-exited"]
+
+
 def test_what_only_another_source_sees_of_a_dependent_is_muted_too() -> None:
     watch = Alerting()
     port = Problem(

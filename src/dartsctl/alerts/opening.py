@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from dartsctl.alerts.state import Episode
 
 
+_TOGETHER = 10.0
+"""Seconds in which a failure may bring down what depends on it."""
+
+
 def opens_at(episode: Episode, rules: Rules) -> float:
     """Return when a pending episode opens.
 
@@ -35,9 +39,14 @@ def open_due(draft: Draft) -> None:
     roots = roots_of(draft.episodes.values())
     _drop_followers(draft, roots)
     waiting: list[tuple[float, Episode]] = []
+    dependents = _possible_dependents(draft)
     for subject, episode in draft.episodes.items():
-        if episode.phase == "pending" and subject not in roots:
-            waiting.append((opens_at(episode, draft.rules), episode))
+        if episode.phase != "pending" or subject in roots:
+            continue
+        when = opens_at(episode, draft.rules)
+        if subject in dependents:
+            when += draft.rules.understand_within
+        waiting.append((when, episode))
     due = [episode for when, episode in waiting if when <= draft.now]
     if not due or _more_will_come(draft, waiting):
         return
@@ -45,6 +54,25 @@ def open_due(draft: Draft) -> None:
         if episode.subject in draft.episodes:
             _open(draft, episode, roots)
     _drop_followers(draft, roots)
+
+
+def _possible_dependents(draft: Draft) -> set[Subject]:
+    """Return exits that may follow from a failure right before them, for all that is known yet.
+
+    A dependent that comes back for a moment looks well to the next look, which then does not name
+    it. Where many have ended there will be a summary, and nothing is gained by waiting.
+    """
+    others = [episode for episode in draft.episodes.values() if episode.phase != "closing"]
+    unclear = [item for item in others if item.phase == "pending" and item.comes_back]
+    if len(unclear) > draft.rules.storm:
+        return set()
+    dependents: set[Subject] = set()
+    for episode in unclear:
+        for other in others:
+            lead = episode.began - other.began
+            if other is not episode and not episode.understood and 0 <= lead <= _TOGETHER:
+                dependents.add(episode.subject)
+    return dependents
 
 
 def _more_will_come(draft: Draft, waiting: list[tuple[float, Episode]]) -> bool:
