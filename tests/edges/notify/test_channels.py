@@ -19,7 +19,9 @@ from fakes.receivers import Receiver, receiver
 
 pytestmark = pytest.mark.once
 
-NOTICE = Notice("0a1b2c", "failure", "FAILED: web", "web has ended\nmessage: 0a1b2c", "web ended")
+LOG = "evidence: error=404, timed out, connection refused, SSL, redirect, auth"
+NOTICE = Notice("0a1b2c", "failure", "FAILED: web", f"web has ended\n{LOG}", "web ended")
+"""Its evidence looks like failures of a channel."""
 
 
 def test_a_webhook_gets_title_body_and_type() -> None:
@@ -46,7 +48,9 @@ def test_a_webhook_gets_title_body_and_type() -> None:
 )
 def test_what_a_receiver_does_is_said_in_our_words(mode: str, words: str, problem: str) -> None:
     with receiver(mode) as server:
-        url = server.url("json", f"/tok3n-tok3n?a=b{words}").replace("://", "://u:hunter2@")
+        url = server.url("json", f"/tok3n-redirect-ssl-auth-timeout?a=b{words}").replace(
+            "://", "://u:hunter2@"
+        )
         assert channels.send(url, NOTICE) == problem
 
 

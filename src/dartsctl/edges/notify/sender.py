@@ -29,6 +29,10 @@ _SHORT_CHANNEL = 500
 _ANSWER_LIMIT = 1 << 20
 """Bytes of an HTTP answer that are read."""
 
+_EXCEPTION = "Socket Exception"
+"""How the library's debug lines about exceptions begin."""
+_ADDRESS = re.compile(r"with url: \S+|host='[^']*'|notification to \S+")
+"""Where such a line has the URL or its host, whose words are no reason."""
 _REASONS = (
     (r"error=(\d{3})\b", "answers {0}"),
     (r"timed out|timeout", "does not answer in time"),
@@ -44,18 +48,23 @@ _REASONS = (
 
 
 class _Log(logging.Handler):
-    """Keeps what the library logs, in this process only."""
+    """Keeps what the library logs about failures, in this process only.
+
+    Its other lines have the message, whose evidence may look like a failure of the channel.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage()[:2000])
+        line = record.getMessage()[:2000]
+        if record.levelno >= logging.WARNING or line.startswith(_EXCEPTION):
+            self.lines.append(line)
 
     def reason(self) -> str:
         """Return why a message was not delivered, in our own words."""
-        text = "\n".join(self.lines[-50:])
+        text = _ADDRESS.sub("", "\n".join(self.lines[-50:]))
         for pattern, words in _REASONS:
             if match := re.search(pattern, text, re.IGNORECASE):
                 return words.format(*match.groups())
@@ -170,7 +179,7 @@ def _notify(channel: NotifyBase, title: str, body: str, kind: str) -> bool:
             )
         )
     except Exception as error:  # whatever a plug-in raises, nothing was delivered
-        logging.getLogger("apprise").debug("%s", error)
+        logging.getLogger("apprise").debug("%s: %s", _EXCEPTION, error)
         return False
 
 
