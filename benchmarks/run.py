@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import importlib
 import multiprocessing
 import os
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING
 
 import crowd
 import guarded
+import reaction
 from measure import Ratio, Timed, call, command, compare
 
 from dartsctl.edges.host import sockets
@@ -105,7 +107,7 @@ def main(argv: Sequence[str]) -> int:
         leases(bench)
         stacks(bench)
         busy(bench)
-        print("SKIPPED                    alert after a death / docker events: no `watch` yet")
+        reactions(bench)
     print(f"{len(bench.missed)} short" + "".join(f"\n  {name}" for name in bench.missed))
     return 1 if bench.missed else 0
 
@@ -304,6 +306,32 @@ def _race(folder: Path) -> Ratio:
     for racer in racers:
         racer.join()
     return Ratio((len(ports) - len(set(ports))) / len(ports), 0.0, 0.0)
+
+
+# --- watch -------------------------------------------------------------------------------------
+
+
+def reactions(bench: Bench) -> None:
+    """From the death of a container's first process to the line on stdout."""
+    script = Path(sys.executable).with_name("dartsctl")
+
+    @functools.cache
+    def both() -> reaction.Reaction:
+        _engine_or_skip(SMALL_IMAGE)
+        try:
+            return reaction.measure(
+                bench.folder / "reaction",
+                [str(script), "watch", "--json"],
+                image=SMALL_IMAGE,
+                environ=_as_installed(),
+                rounds=max(20, bench.rounds),
+            )
+        except PermissionError:
+            raise Skipped("the processes of containers may not be killed: root may") from None
+
+    name = "a death noticed by watch / docker events"
+    bench.target(f"{name}, engine's events", 1.05, lambda: both().stream)
+    bench.target(f"{name}, first process", 0.3, lambda: both().process)
 
 
 # --- Compose and the engine --------------------------------------------------------------------
