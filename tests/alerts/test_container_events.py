@@ -294,7 +294,7 @@ def reconciled(history: ContainerHistory, *rows: Snapshot, **details: Any) -> tu
 DIED = described("exited", started=time_of(0), finished=time_of(50), exit_code=137)
 
 
-def test_what_died_while_no_event_could_be_read_is_an_exit_once() -> None:
+def test_what_died_while_no_event_could_be_read_is_an_exit_once() -> None:  # edge-cases.md#77
     history = running()
     assert reconciled(history, DIED) == ("exit 137",)
     assert reconciled(history, DIED) == ()

@@ -126,7 +126,7 @@ def test_a_silent_stream_returns_in_time(tmp_path: Path) -> None:
 
 def test_after_a_break_it_goes_on_where_it_was_and_nothing_comes_twice(
     sends: Callable[..., str],
-) -> None:
+) -> None:  # edge-cases.md#77
     recent = RecentEvents()
     recent.add([DIED])
     requests: list[str] = []

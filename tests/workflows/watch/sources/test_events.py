@@ -203,7 +203,7 @@ def test_an_end_is_noticed_by_its_process_and_by_its_event_and_told_as_planned_o
 @pytest.mark.engine
 def test_nothing_is_missed_or_told_twice_when_the_engine_is_out_of_reach(
     containers: Containers, relay: Relay, watching: Callable[[str, str], Sources]
-) -> None:
+) -> None:  # edge-cases.md#77
     app, db, cache = (containers.run(name) for name in ("app", "db", "cache"))
     loop = containers.run("loop", "--restart=always")
     heard = watching(relay.address, containers.project).heard
