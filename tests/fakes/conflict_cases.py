@@ -13,6 +13,7 @@ from dartsctl.ports.holders import (
     Holder,
     HostProcess,
     OwnContainer,
+    Reserved,
     RivalBinding,
     Unknown,
 )
@@ -88,6 +89,7 @@ CASES = {
         ),
         HolderKind.SHARED,
     ),
+    HolderKind.RESERVED: case(HolderKind.RESERVED, Reserved(77, "shop")),
     HolderKind.CONNECTION: case(HolderKind.CONNECTION, Connection(SERVER, False, "192.0.2.7:443")),
     HolderKind.UNKNOWN: case(HolderKind.UNKNOWN, Unknown(0, LOOK)),
     HolderKind.NOBODY: Case(Unknown(), HolderKind.NOBODY, (conflict(),)),

@@ -78,6 +78,11 @@ LINES: dict[HolderKind, list[str]] = {
         f"volume darts-dev_data instead of shop_data, without its data, {HERE}",
         ABORT,
     ],
+    HolderKind.RESERVED: [
+        MOVE,
+        WAIT,
+        f"{SEEN}end dartsctl watch (pid 77), or run it with --no-reserve)",
+    ],
     HolderKind.CONNECTION: [MOVE, WAIT, ABORT],
     HolderKind.UNKNOWN: [MOVE, WAIT, f"{SEEN}{LOOK})"],
     HolderKind.NOBODY: [ABORT],

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.engine.remembered_calls import RememberedCalls
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.prompts import Prompts
+    from dartsctl.ports.reservation import Reservation
     from dartsctl.workflows.deps import ComposeOn, Deps, FilesReader
     from dartsctl.workflows.host import Host
 
@@ -199,7 +200,13 @@ def _host() -> Host:
     from dartsctl.edges.state.leases import LeaseBook
     from dartsctl.workflows.host import Host
 
-    return Host(held=LeaseBook(state()).held)
+    return Host(held=LeaseBook(state()).held, read_reservations=_reservations)
+
+
+def _reservations() -> tuple[Reservation, ...]:
+    from dartsctl.workflows.reservations import read_reservations
+
+    return read_reservations(state())
 
 
 def _env_values(environment: Environment) -> dict[str, EnvValue]:

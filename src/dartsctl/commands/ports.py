@@ -10,7 +10,7 @@ from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import lint
 from dartsctl.ports.attribution import Attribution
-from dartsctl.ports.holders import DevLease, ForeignContainer, Holder
+from dartsctl.ports.holders import DevLease, ForeignContainer, Holder, Reserved
 from dartsctl.ports.remapping import Move
 from dartsctl.stack.blocks import SHORTEST_BLOCK
 from dartsctl.stack.compose_model import read_stack
@@ -99,7 +99,7 @@ def ports(request: PortsRequest, *, deps: Deps) -> ExitCode:
     owners = allocation.owners
     host = deps.host()
     host.read_ahead({*owners, *request.dev_range.numbers, *_new_ports(moved)})
-    attribution = Attribution(None, containers, host)
+    attribution = Attribution(None, containers, host, reservations=host.reservations)
     project = request.production.project if request.production else None
     result = _Result(
         production=_folded(_production_rows(allocation, attribution, project)),
@@ -208,6 +208,8 @@ def _state(owner: str, holders: Sequence[Holder], project: str | None) -> str:
         return "free"
     if not owner:  # of the default list: no service of this project is known to want it
         return "in use"
+    if all(isinstance(holder, Reserved) and holder.project == project for holder in holders):
+        return "reserved"
     if all(_is_service(holder, owner, project) for holder in holders):
         return "held by its service"
     return "wrong owner"

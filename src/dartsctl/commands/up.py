@@ -23,6 +23,7 @@ from dartsctl.workflows.up import compose_run, outcome, postflight, refusal
 from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.deadline import StartClock, decide
 from dartsctl.workflows.up.dependency_failure import dependency_failure
+from dartsctl.workflows.up.hand_over import handed_over
 from dartsctl.workflows.up.lock_project import locked_project
 from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import book_of, pin, with_kept_moves
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from dartsctl.stack.compose_errors import ComposeFailure
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.inputs import Intent
+    from dartsctl.workflows.up.hand_over import HandOver
     from dartsctl.workflows.up.preview import ResolutionPreview
 
 
@@ -228,12 +230,16 @@ def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps
     screen = deps.screen
     clock = _clock(request, before, deps)
     attempt = Attempt(before, deps)
-    with undone_when_interrupted(attempt, request.next_command, screen):
-        failure, undone = _run_compose(request, attempt, clock, deps)
+    with (
+        handed_over(plain, deps=deps) as hand_over,
+        undone_when_interrupted(attempt, request.next_command, screen),
+    ):
+        hand_over.begin()
+        failure, undone = _run_compose(request, attempt, clock, hand_over, deps)
         if failure and failure.kind == "port":
             request, before = _settle_again(request, before, plain, undone, deps)
             clock = _clock(request, before, deps)  # a person may have taken time
-            failure, undone = _run_compose(request, attempt, clock, deps)
+            failure, undone = _run_compose(request, attempt, clock, hand_over, deps)
         if failure:
             raise _compose_error(failure, request, undone.lines if screen.as_json else ())
         check = postflight.Postflight(
@@ -330,20 +336,25 @@ def _clock(request: UpRequest, before: Preflight, deps: Deps) -> StartClock:
 
 
 def _run_compose(
-    request: UpRequest, attempt: Attempt, clock: StartClock, deps: Deps
+    request: UpRequest, attempt: Attempt, clock: StartClock, hand_over: HandOver, deps: Deps
 ) -> tuple[ComposeFailure | None, UndoResult]:
     """Run Compose's `up`. Return its failure, if there is one, and what was undone for it.
 
     A deadline is no failure, nor is an unhealthy service: the postflight reports both. Raises
     DartsctlError for another failure of a service that others wait for, and KeyboardInterrupt.
     """
+
+    def follow(line: str) -> None:
+        hand_over.follow(line)
+        attempt.follow(line)
+
     result = compose_run.run(
         deps.compose_on(request.environment),
         *_words(request),
         clock=clock,
         deps=deps,
         built=clock.built,
-        on_line=attempt.follow,
+        on_line=follow,
         meanwhile=postflight.load,
     )
     if result.code == 0 or result.is_late:

@@ -14,6 +14,7 @@ from dartsctl.ports.holders import (
     Holder,
     HostProcess,
     OwnContainer,
+    Reserved,
     RivalBinding,
     Unknown,
 )
@@ -57,7 +58,7 @@ def _cause_of(holder: Holder | None, *, is_entry: bool) -> Cause:
             return Cause.UNKNOWN
         case ForeignContainer():
             cause = Cause.OTHER_CONTAINER
-        case HostProcess() | DevLease() | Connection() | Unknown():
+        case HostProcess() | DevLease() | Reserved() | Connection() | Unknown():
             cause = Cause.PORT_SQUATTER
         case _:
             assert_never(holder)

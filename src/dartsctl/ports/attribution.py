@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from dartsctl.ports import reservation
 from dartsctl.ports.availability import Obstacle, Reason
 from dartsctl.ports.holders import (
     Connection,
@@ -13,12 +14,14 @@ from dartsctl.ports.holders import (
     Holder,
     HostProcess,
     OwnContainer,
+    Reserved,
     Unknown,
 )
 
 if TYPE_CHECKING:
     from dartsctl.ports.listeners import Listener
     from dartsctl.ports.process import Process
+    from dartsctl.ports.reservation import Reservations
     from dartsctl.stack.bindings import Endpoint
     from dartsctl.stack.containers import Container
     from dartsctl.stack.model import Stack
@@ -48,10 +51,12 @@ class Attribution:
         owners: SocketOwners,
         *,
         orphans: Collection[Container] = (),
+        reservations: Reservations = reservation.none,
     ) -> None:
         self._stack = stack
         self._by_id: Mapping[str, Container] = {container.id: container for container in containers}
         self._owners = owners
+        self._reservations = reservations
         self._orphans = {container.id for container in orphans}
         self._published: dict[str, dict[int, list[Endpoint]]] = {}
 
@@ -79,6 +84,8 @@ class Attribution:
         """
         rows = [row for row in self._owners.listeners(endpoint.port) if row.overlaps(endpoint)]
         rows = [row for row in rows if row.surely_blocks] or rows
+        if not rows and (reserved := self._guarded(endpoint)):
+            return (reserved,)
         if not rows:
             evidence = (
                 "busy, but no socket is visible: bound without listening, or outside of this view"
@@ -97,7 +104,8 @@ class Attribution:
     def holders_on(self, port: int) -> tuple[Holder, ...]:
         """Return everybody who holds tcp `port` on any address.
 
-        These are the containers that the engine lists, and the other listeners.
+        These are the containers that the engine lists, the other listeners, and the watch that
+        reserves it.
         """
         holders: dict[str | Holder, Holder] = {}
         for container in self._by_id.values():
@@ -111,6 +119,8 @@ class Attribution:
                 holder = self.owner(row)
                 if not (are_listed and isinstance(holder, Unknown)):
                     holders.setdefault(holder, holder)
+        if not holders and (reserved := self._reserved_on(port)):
+            holders[reserved] = reserved
         return tuple(dict.fromkeys(holders.values()))
 
     def owner(self, row: Listener) -> Holder:
@@ -121,6 +131,9 @@ class Attribution:
             user = "" if row.uid is None else f" (user id {row.uid})"
             return Unknown(row.uid, _look(row.endpoint), f"{evidence}, owner not visible{user}")
         first = processes[0]
+        for reserve in self._reservations():
+            if reserve.process in row.pids:
+                return Reserved.of(reserve, evidence)
         if self._owners.is_forwarder(first):
             evidence += f" by {first.name} (pid {first.pid}), but this engine lists no such port"
             evidence += ": another engine's, or a stale one"
@@ -134,6 +147,20 @@ class Attribution:
             if lease := self._owners.leased_to(process, row.port):
                 return lease
         return HostProcess(first, tuple(process.pid for process in processes[1:]), evidence)
+
+    def _guarded(self, endpoint: Endpoint) -> Reserved | None:
+        """The watch whose gate is in the way: it has no socket there, and nobody else can bind."""
+        for reserve in self._reservations():
+            if any(own.excludes(endpoint) for own in reserve.endpoints):
+                return Reserved.of(reserve, "only the engine can bind it")
+        return None
+
+    def _reserved_on(self, port: int) -> Reserved | None:
+        for reserve in self._reservations():
+            for own in reserve.endpoints:
+                if own.port == port and own.protocol == "tcp":
+                    return Reserved.of(reserve)
+        return None
 
     def _connection(self, row: Listener) -> Connection:
         processes = filter(None, map(self._owners.describe, row.pids))

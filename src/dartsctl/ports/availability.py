@@ -5,7 +5,7 @@ The rule is engine-rules.md#one-implementation.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
@@ -72,10 +72,19 @@ class Obstacle:
 class Availability:
     """Answers for single endpoints. The kernel is asked once for each."""
 
-    def __init__(self, engine: EngineRules, convergence: Convergence, kernel: Kernel) -> None:
+    def __init__(
+        self,
+        engine: EngineRules,
+        convergence: Convergence,
+        kernel: Kernel,
+        *,
+        reserved: Callable[[Endpoint], Collection[Endpoint]] = lambda _: (),
+    ) -> None:
+        """`reserved` returns what our own watch has on an endpoint's port: `up` gets it back."""
         self._engine = engine
         self._kernel = kernel
-        self._freed = convergence.freed
+        self._reserved = reserved
+        self._freed = set(convergence.freed)
         self._freed_on: dict[int, list[Endpoint]] = {}
         for endpoint in self._freed:
             self._freed_on.setdefault(endpoint.port, []).append(endpoint)
@@ -146,11 +155,19 @@ class Availability:
         answer = self._probe(endpoint)
         if answer is Probe.FREE:
             return None
+        self._free_reserved(endpoint)
         if answer is Probe.FORBIDDEN:
             return self._by_table(endpoint)
         if answer is Probe.IN_USE and self._only_freed_ones_block(endpoint):
             return None
         return Obstacle(_REASONS[answer])
+
+    def _free_reserved(self, endpoint: Endpoint) -> None:
+        """Count what our own watch has on this port as released: `up` asks it to let go."""
+        for own in self._reserved(endpoint):
+            if own not in self._freed:
+                self._freed.add(own)
+                self._freed_on.setdefault(own.port, []).append(own)
 
     def _by_table(self, endpoint: Endpoint) -> Obstacle | None:
         """A privileged port and an unprivileged user: only the socket table can be asked.
@@ -165,7 +182,7 @@ class Availability:
         return Obstacle(Reason.IN_USE, certain=is_visible and _any_blocks(rows))
 
     def _only_freed_ones_block(self, endpoint: Endpoint) -> bool:
-        """Whether a busy endpoint is busy only through containers that `up` releases first.
+        """Whether a busy endpoint is busy only through what `up` releases first.
 
         The rule is the last paragraph of engine-rules.md#own-containers.
         """

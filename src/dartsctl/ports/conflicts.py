@@ -46,6 +46,8 @@ class BindingVerdict:
     note: str = ""
     conflict: Conflict | None = None
     pinnable: bool = False
+    reservation: str = ""
+    """`reserved by dartsctl watch (pid 7)`: it is free for this stack, and for nobody else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dartsctl.ports.listeners import Probe
 if TYPE_CHECKING:
     from dartsctl.ports.listeners import Listener
     from dartsctl.ports.process import Process
+    from dartsctl.ports.reservation import Reservation
     from dartsctl.server.lease_record import LeaseRecord
     from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
@@ -20,12 +21,20 @@ class Host:
     """The `Kernel` and the `SocketOwners` of a preflight. Make a new one for each look at the host.
 
     `held` returns the leases; without it, no server is known as one of dartsctl's.
+    `read_reservations` returns what is reserved by watches.
     """
 
-    def __init__(self, *, held: Callable[[], tuple[LeaseRecord, ...]] = tuple) -> None:
+    def __init__(
+        self,
+        *,
+        held: Callable[[], tuple[LeaseRecord, ...]] = tuple,
+        read_reservations: Callable[[], tuple[Reservation, ...]] = tuple,
+    ) -> None:
         self._listeners: dict[int, tuple[Listener, ...]] = {}
         self._processes: dict[int, Process | None] = {}
         self._held = held
+        self._read_reservations = read_reservations
+        self._reservations: tuple[Reservation, ...] | None = None
         self._expected: frozenset[int] = frozenset()
         self._may_bind = True
 
@@ -77,6 +86,40 @@ class Host:
 
     def is_forwarder(self, process: Process) -> bool:
         return processes.is_forwarder(process)
+
+    def reservations(self) -> tuple[Reservation, ...]:
+        """Return what the watches reserve, as they say now."""
+        if self._reservations is None:
+            self._reservations = self._read_reservations()
+        return self._reservations
+
+    def reserved_for(self, project: str, endpoint: Endpoint) -> frozenset[Endpoint]:
+        """Return what the watch of `project` has on an endpoint's port, for that project's `up`.
+
+        A watch that does not answer has what its sockets show. Where none is seen, its gate is what
+        keeps us from the endpoint.
+        """
+        own = self.reservation_of(project, endpoint)
+        if own is None:
+            return frozenset()
+        if own.answers:
+            return frozenset(row for row in own.usable if row.port == endpoint.port)
+        rows = self.listeners(endpoint.port)
+        seen = frozenset(row.endpoint for row in rows if own.process in row.pids)
+        return seen if rows else frozenset({endpoint})
+
+    @property
+    def has_met_reservations(self) -> bool:
+        """Whether something was in use, so that the watches were asked."""
+        return bool(self._reservations)
+
+    def reservation_of(self, project: str, endpoint: Endpoint) -> Reservation | None:
+        """Return the reservation of `project`, if the endpoint may be part of it."""
+        for own in self.reservations():
+            is_part = not own.answers or any(row.excludes(endpoint) for row in own.usable)
+            if own.project == project and is_part:
+                return own
+        return None
 
     def leased_to(self, process: Process, port: int) -> DevLease | None:
         """Return the lease of `process` on `port`, None if it is not one of dartsctl's servers."""

@@ -14,6 +14,7 @@ from dartsctl.ports.holders import (
     Holder,
     HostProcess,
     OwnContainer,
+    Reserved,
     RivalBinding,
     Unknown,
 )
@@ -27,6 +28,7 @@ HOLDERS: dict[type, Holder] = {
     ForeignContainer: ForeignContainer(container(), SEEN),
     OwnContainer: OwnContainer(container("darts-dev", "darts-dev-app-1"), SEEN),
     RivalBinding: RivalBinding("api", "5000:80/tcp", SEEN),
+    Reserved: Reserved(77, "shop", SEEN),
     Connection: Connection(None, False, "192.0.2.7:443", LOOK, SEEN),
     Unknown: Unknown(1000, LOOK, SEEN),
 }
@@ -64,6 +66,7 @@ def test_every_kind_of_holder_is_here() -> None:
             f"held by this project's own container darts-dev-app-1, which keeps running [{SEEN}]",
         ),
         (RivalBinding, f"wanted by service api too: 5000:80/tcp [{SEEN}]"),
+        (Reserved, f"reserved by dartsctl watch (pid 77) for shop [{SEEN}]"),
         (Connection, f"{OUTGOING} [{SEEN}]; to see the owner: {LOOK}"),
         (Unknown, f"{SEEN}; to see the owner: {LOOK}"),
     ],
@@ -81,6 +84,7 @@ def test_the_line_says_who_it_is_and_how_that_is_known(holder: type, line: str) 
         (ForeignContainer, "container shop-web-1 of project shop"),
         (OwnContainer, "container darts-dev-app-1 of project darts-dev"),
         (RivalBinding, "service api of the same stack (5000:80/tcp)"),
+        (Reserved, "dartsctl watch (pid 77), which reserves it for shop"),
         (Connection, f"a connection: {OUTGOING}"),
         (Unknown, f"a process that is not visible; to see the owner: {LOOK}"),
     ],
@@ -97,6 +101,7 @@ def test_every_document_has_a_kind_of_its_own_and_the_evidence() -> None:
         "container",
         "own-container",
         "same-stack",
+        "reserved",
         "connection",
         "unknown",
     ]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dartsctl.ports.holders.containers import ForeignContainer, OwnContainer
 from dartsctl.ports.holders.processes import DevLease, HostProcess
+from dartsctl.ports.holders.reserved import Reserved
 from dartsctl.ports.holders.unstoppable import Connection, RivalBinding, Unknown
 
 __all__ = [
@@ -25,10 +26,18 @@ __all__ = [
     "Holder",
     "HostProcess",
     "OwnContainer",
+    "Reserved",
     "RivalBinding",
     "Unknown",
 ]
 
 Holder = (
-    HostProcess | ForeignContainer | OwnContainer | RivalBinding | DevLease | Connection | Unknown
+    HostProcess
+    | ForeignContainer
+    | OwnContainer
+    | RivalBinding
+    | DevLease
+    | Reserved
+    | Connection
+    | Unknown
 )

@@ -65,6 +65,7 @@ class HolderKind(Enum):
     SAME_STACK = ("another binding of the same stack", (_A.REMAP, _A.ABORT))
     NAME = ("a container with the wanted name", (_A.REMAP, _A.REMOVE_CONTAINER, _A.ABORT))
     SHARED = ("what another stack has under the same name", (_A.REMAP, _A.ABORT))
+    RESERVED = ("the watch of another stack, which reserves its ports", _REMAP_WAIT_ABORT)
     CONNECTION = ("a connection with this source port", _REMAP_WAIT_ABORT)
     UNKNOWN = ("an owner that is not visible", _REMAP_WAIT_ABORT)
     NOBODY = ("no holder: the binding can never be created", (_A.ABORT,))

@@ -16,6 +16,7 @@ from dartsctl.workflows.preflight.inputs import Intent
 from dartsctl.workflows.preflight.preflight import Preflight, run_preflight
 from dartsctl.workflows.up import compose_run, settle
 from dartsctl.workflows.up.deadline import Countdown, decide
+from dartsctl.workflows.up.hand_over import handed_over
 from dartsctl.workflows.up.reload_proxy import reload_proxy
 
 if TYPE_CHECKING:
@@ -157,12 +158,15 @@ class RepairExecutor:
         words, seconds = _COMPOSE_WORDS[step.action], self._stack_seconds
         if step.service:
             words, seconds = (*words, step.service), _SERVICE_SECONDS
-        ended = compose_run.run(
-            self._deps.compose_on(self.environment),
-            *words,
-            clock=Countdown(seconds, deps=self._deps, skip_images=step.action in _WITH_IMAGES),
-            deps=self._deps,
-        )
+        with handed_over(self.environment, deps=self._deps) as hand_over:
+            hand_over.begin()
+            ended = compose_run.run(
+                self._deps.compose_on(self.environment),
+                *words,
+                clock=Countdown(seconds, deps=self._deps, skip_images=step.action in _WITH_IMAGES),
+                deps=self._deps,
+                on_line=hand_over.follow,
+            )
         if ended.is_late:
             raise DartsctlError(f"`docker compose` did not end within {seconds:.0f} s")
         if ended.code == 0:

@@ -106,7 +106,7 @@ def squatters_after(before: Preflight, *, is_ready: bool, deps: Deps) -> tuple[M
     if control and not is_ready:
         _add_from_logs(wanted, own, control)
     host.expect({endpoint.port for endpoints in wanted.values() for endpoint in endpoints})
-    attribution = Attribution(stack, containers, host)
+    attribution = Attribution(stack, containers, host, reservations=host.reservations)
 
     def holders_of(endpoint: Endpoint) -> Sequence[Holder]:
         rows = [row for row in host.listeners(endpoint.port) if row.overlaps(endpoint)]

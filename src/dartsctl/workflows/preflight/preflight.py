@@ -17,7 +17,7 @@ from dartsctl.ports import collisions, lint
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability
 from dartsctl.ports.collisions import Collision, ProjectTaken
-from dartsctl.ports.conflicts import PortVerdicts
+from dartsctl.ports.conflicts import BindingVerdict, PortVerdicts, Verdict
 from dartsctl.ports.host_ports import without_own
 from dartsctl.ports.localhost import ambiguous_localhost
 from dartsctl.ports.shared import SharedResource
@@ -207,26 +207,49 @@ def verdicts_of(
     on_host = host_bindings(inputs.stack)
     new, held = split_new_and_held(published.bindings, convergence)
     new += on_host.listened
-    attribution = Attribution(inputs.stack, inputs.containers, host, orphans=own_orphans)
+    attribution = Attribution(
+        inputs.stack,
+        inputs.containers,
+        host,
+        orphans=own_orphans,
+        reservations=host.reservations,
+    )
     host.expect({port for binding in (*new, *on_host.exposed) for port in binding.numbers})
     judge_all = partial(
         judge,
         engine=inputs.engine,
-        availability=Availability(inputs.engine, convergence, host),
+        availability=_availability(inputs, convergence, host),
         attribute=attribution.holders,
         doubtful=published.uncertain,
     )
     # Apart from the others: what is exposed only may be listened on at another address.
     verdicts = (*judge_all(new, held=held), *judge_all(on_host.exposed))
-    return PortVerdicts(without_own(verdicts, convergence), published.unbound)
+    marked = tuple(_with_reservation(checked, inputs.stack.project, host) for checked in verdicts)
+    return PortVerdicts(without_own(marked, convergence), published.unbound)
+
+
+def _with_reservation(checked: BindingVerdict, project: str, host: Host) -> BindingVerdict:
+    """Return a verdict that says where a free port is what our own watch reserves."""
+    if checked.verdict is not Verdict.FREE or not host.has_met_reservations:
+        return checked
+    for endpoint in checked.binding.endpoints(checked.binding.first):
+        if own := host.reservation_of(project, endpoint):
+            return replace(checked, reservation=own.evidence)
+    return checked
+
+
+def _availability(inputs: Inputs, convergence: Convergence, host: Host) -> Availability:
+    """Return what the engine could bind, with what this stack's own watch reserves."""
+    reserved = partial(host.reserved_for, inputs.stack.project)
+    return Availability(inputs.engine, convergence, host, reserved=reserved)
 
 
 def _ambiguous_localhost(
     inputs: Inputs, convergence: Convergence, verdicts: PortVerdicts, host: Host
 ) -> tuple[lint.Notice, ...]:
     """Return where `localhost` would mean this stack and somebody else."""
-    availability = Availability(inputs.engine, convergence, host)
-    attribution = Attribution(inputs.stack, inputs.containers, host)
+    availability = _availability(inputs, convergence, host)
+    attribution = Attribution(inputs.stack, inputs.containers, host, reservations=host.reservations)
 
     def listeners_on(endpoint: Endpoint) -> Sequence[Holder]:
         obstacle = availability.obstacle(endpoint)

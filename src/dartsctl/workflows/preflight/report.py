@@ -113,7 +113,11 @@ def _objection_document(objection: Objection, *, refused: bool) -> dict[str, Any
 
 def _verdict_document(verdict: BindingVerdict) -> dict[str, Any]:
     binding = _binding_document(verdict.binding)
-    return {**binding, "verdict": verdict.verdict.value, "note": verdict.note}
+    return {
+        **binding,
+        "verdict": verdict.verdict.value,
+        "note": verdict.note or verdict.reservation,
+    }
 
 
 def _unbound_document(unbound: Unbound) -> dict[str, Any]:
@@ -197,6 +201,8 @@ def rows(preflight: Preflight) -> list[tuple[str, str, str, str]]:
 def _verdict_row(verdict: BindingVerdict) -> tuple[str, str, str, str]:
     binding, word = verdict.binding, verdict.verdict.value
     shown = word.upper() if verdict.verdict in _LOUD else word
+    if verdict.reservation:
+        shown += f", {verdict.reservation}"
     target = (
         f"host/{binding.protocol}" if binding.on_host else f"{binding.targets}/{binding.protocol}"
     )

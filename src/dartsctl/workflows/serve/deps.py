@@ -86,4 +86,5 @@ def _holders(deps: Deps, port: int) -> tuple[Holder, ...]:
         containers = deps.engine().containers()
     except DartsctlError:
         containers = ()
-    return Attribution(None, containers, deps.host()).holders_on(port)
+    host = deps.host()
+    return Attribution(None, containers, host, reservations=host.reservations).holders_on(port)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dartsctl.workflows.watch.sources import events, processes, proxy_log, requests, silences, work
+from dartsctl.workflows.watch.sources import (
+    events,
+    processes,
+    proxy_log,
+    requests,
+    reserve,
+    silences,
+    work,
+)
 
 if TYPE_CHECKING:
     from dartsctl.workflows.deps import Deps
@@ -23,6 +31,7 @@ SOURCES: tuple[Maker, ...] = (
     silences.make,
     requests.make,
     proxy_log.make,
+    reserve.make,
 )
 
 
