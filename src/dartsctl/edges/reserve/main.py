@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _SILENCE = 15.0
 """Seconds without orders after which nothing is held any more: `watch` is stopped or hangs."""
 _MOST_CLIENTS = 16
+_BACKLOG = 64
 _PATIENCE = 2.0
 """Seconds that a client has for its request."""
 _RETRY = 0.2
@@ -251,7 +252,7 @@ def main() -> None:
     if os.getppid() != int(watch):
         return
     control, listener = socket.socket(fileno=0), socket.socket(fileno=int(descriptor))
-    listener.listen(_MOST_CLIENTS)  # here, so that those who connect see our pid
+    listener.listen(_BACKLOG)  # here, so that those who connect see our pid
     with suppress(ConnectionError):  # `watch` has ended
         reserve = Reserve(int(watch), project)
         Server(reserve, control, listener, frozenset(map(int, allowed))).run()

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dartsctl.edges.engine.events import RecentEvents
 from dartsctl.edges.reserve.messages import LARGEST_RESERVE, Orders, State
 from dartsctl.edges.reserve.process import ReserveProcess
 from dartsctl.edges.state.watch_folder import open_watch
@@ -33,6 +34,8 @@ from dartsctl.workflows.watch.signals import Note
 if TYPE_CHECKING:
     import threading
 
+    from dartsctl.alerts.container_events import ContainerEvent
+    from dartsctl.edges.engine.events import EventStream
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.stack.bindings import Endpoint, PortBinding
     from dartsctl.stack.containers import Container
@@ -124,14 +127,17 @@ class Reserve:
         with (
             open_watch(self._deps.state, self._request.project, make=True) as folder,
             ReserveProcess(folder, wanted.project) as process,
+            _Starts(wanted) as starts,
         ):
             turn = 0
             while process.read() and not stop.is_set():
                 if process.state.turn != turn and not process.state.released:
                     return  # a verb has ended: it may have started other files
                 turn = process.state.turn
-                process.send(self._orders(endpoints, wanted, turn))
-                select.select([process.descriptor], [], [], _PAUSE)
+                orders = self._orders(endpoints, wanted, turn)
+                process.send(orders)
+                if starts.wait(process.descriptor):
+                    process.send(replace(orders, held=()))
                 self._tell(process.state, wanted, emit)
 
     def _orders(self, endpoints: tuple[Endpoint, ...], wanted: _Wanted, turn: int) -> Orders:
@@ -187,6 +193,54 @@ class Reserve:
 
     def _note(self, text: str, emit: Emit) -> None:
         emit(Note(text, self._deps.now()))
+
+
+class _Starts:
+    """Waits for the engine to begin with a container of the stack: a context manager.
+
+    Compose creates a container some 0.1 s before it starts it. The list would show it too late.
+    """
+
+    def __init__(self, wanted: _Wanted) -> None:
+        self._project = wanted.project
+        self._control = wanted.control
+        self._stream: EventStream | None = None
+
+    def __enter__(self) -> _Starts:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._stream:
+            self._stream.close()
+
+    def wait(self, descriptor: int) -> bool:
+        """Wait until something happens, there or at the engine. Return whether a container starts.
+
+        An engine that cannot be followed is looked at every second.
+        """
+        self._open()
+        descriptors: list[int] = [descriptor]
+        if self._stream:
+            descriptors.append(self._stream.fileno())
+        ready = select.select(descriptors, [], [], _PAUSE)[0]
+        if self._stream is None or self._stream.fileno() not in ready:
+            return False
+        events = self._read(self._stream)
+        return any(event.action in ("create", "start") for event in events)
+
+    def _open(self) -> None:
+        if self._stream is None and self._control is not None:
+            with suppress(DartsctlError):
+                self._stream = self._control.events(self._project, RecentEvents())
+
+    def _read(self, stream: EventStream) -> Sequence[ContainerEvent]:
+        with suppress(DartsctlError):
+            events = stream.read(0)
+            if events is not None:
+                return events
+        stream.close()
+        self._stream = None
+        return ()
 
 
 def _words(held: frozenset[Endpoint], state: State) -> str:
