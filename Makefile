@@ -49,6 +49,9 @@ kills: setup ## Kill dartsctl at random moments and reuse pids: N=100 SEED=7
 cold-starts: setup ## Bring a stack like the real darts server up from nothing: N=20 SEED=7
 	PYTHONPATH=tests $(BIN)/python tests/campaign/cold_starts.py --count $(N) --seed $(SEED) --build
 
+reserve: setup ## Squatters against `watch --reserve`, as root: N=50 SEED=7
+	PYTHONPATH=tests $(BIN)/python tests/campaign/squatters.py --count $(N) --seed $(SEED)
+
 fuzz: setup ## Feed dartsctl wrong input: N=10000 SEED=7; one case again: SEED=7 ONLY=engine:123
 	$(BIN)/python tests/fuzz/fuzz.py --count $(N) --seed $(SEED) --jobs $(WORKERS) --only "$(ONLY)"
 	$(if $(ONLY),,DARTSCTL_FUZZ_EXAMPLES=$(N) $(BIN)/python -m pytest -q tests/fuzz/test_parsers.py --hypothesis-seed=$(SEED))

@@ -16,18 +16,10 @@ import pytest
 
 from dartsctl.edges.reserve.bind_gate import BindGate
 from dartsctl.stack.bindings import Endpoint
+from live.reserved_stack import has_gate
 from own_ports import free_ports
 
-
-def _is_possible() -> bool:
-    try:
-        BindGate([Endpoint(1, "127.0.0.1")]).close()
-    except OSError:
-        return False
-    return True
-
-
-pytestmark = pytest.mark.skipif(not _is_possible(), reason="needs root and BPF")
+pytestmark = pytest.mark.skipif(not has_gate(), reason="needs root and BPF")
 
 
 def binds(endpoint: Endpoint) -> bool:

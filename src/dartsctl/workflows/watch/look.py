@@ -142,13 +142,16 @@ def occupations(preflight: Preflight, rules: CheckRules, deps: Deps) -> tuple[Oc
     host = deps.host()
     numbers = {port.port for port in wanted}
     host.read_ahead(numbers)
-    attribution = Attribution(preflight.stack, preflight.containers, host)
+    attribution = Attribution(
+        preflight.stack, preflight.containers, host, reservations=host.reservations
+    )
+    own = [row.process for row in host.reservations() if row.project == preflight.stack.project]
     lookout = Lookout(
         preflight.stack,
         preflight.engine,
         preflight.containers,
         attribution,
-        own_pids=frozenset((os.getpid(),)),
+        own_pids=frozenset((os.getpid(), *own)),
     )
     return lookout.occupations(wanted, {port: host.listeners(port) for port in numbers})
 
