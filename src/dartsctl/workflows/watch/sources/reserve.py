@@ -34,7 +34,7 @@ from dartsctl.workflows.watch.signals import Note
 if TYPE_CHECKING:
     import threading
 
-    from dartsctl.alerts.container_events import ContainerEvent
+    from dartsctl.alerts.container_life import ContainerEvent
     from dartsctl.edges.engine.events import EventStream
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.stack.bindings import Endpoint, PortBinding
