@@ -207,6 +207,8 @@ def test_nothing_is_missed_or_told_twice_when_the_engine_is_out_of_reach(
     app, db, cache = (containers.run(name) for name in ("app", "db", "cache"))
     loop = containers.run("loop", "--restart=always")
     heard = watching(relay.address, containers.project).heard
+    runs = {heard.until(started).service for _ in range(4)}  # a saved state may say otherwise
+    assert runs == {"app", "db", "cache", "loop"}
     docker("pause", cache)  # when this is seen, the first list was made
     heard.until(lambda signal: isinstance(signal, LookWanted) or None)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.container_events import ContainerHistory
-from dartsctl.alerts.observations import Exited
+from dartsctl.alerts.observations import Exited, Started
 from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.edges.engine.events import BrokenStream, RecentEvents
 from dartsctl.edges.engine.snapshots import Snapshots
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dartsctl.alerts.container_events import Happening
-    from dartsctl.alerts.container_life import ContainerEvent
+    from dartsctl.alerts.container_life import ContainerEvent, Snapshot
     from dartsctl.edges.engine.events import EventStream
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.edges.host.running import RunningContainers
@@ -86,6 +86,7 @@ class EventsSource:
         self._engine = EngineState(control.address)
         self._unknown: dict[str, str] = {}
         """The services of started containers whose settings are not read yet."""
+        self._has_listed = False
         self._skew = 0.0
         self._pid: int | None = None
         self._ended: float | None = None
@@ -181,12 +182,21 @@ class EventsSource:
         self._pid = pid
         happenings = self._history.reconcile(snapshots, self._monotonic(), engine_ended=ended)
         self._engine.answers(self._clock(), emit)
+        if not self._has_listed:
+            self._has_listed = True
+            self._say_what_runs(snapshots, emit)
         self._emit_all(happenings, emit)
         running = self._history.running
         for container in self._running.now().keys() - running:
             self._running.ended(container)
         for snapshot in snapshots:
             self._follow_process(snapshot.id, snapshot.service, snapshot.pid)
+
+    def _say_what_runs(self, snapshots: Iterable[Snapshot], emit: Emit) -> None:
+        """Say that it was started: a saved state may have it as stopped on purpose."""
+        for snapshot in snapshots:
+            if snapshot.runs:
+                emit(Observed(Started(snapshot.service, snapshot.name), self._clock()))
 
     def _measure_skew(self) -> float:
         """Return the seconds that the engine's clock is ahead of ours."""
