@@ -56,7 +56,6 @@ ENVIRONMENT = {
     **os.environ,
     "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}",
     "TERM": "xterm-256color",
-    "TZ": "UTC",
     "PYTHONIOENCODING": "utf-8",
 }
 

@@ -91,6 +91,17 @@ def test_a_column_is_left_out_before_a_name_is_cut() -> None:
     assert drawn(page, 10, 9)[-1] == "a-long-na…"
 
 
+def test_the_first_line_loses_its_least_important_parts_first() -> None:
+    page = page_of(incident(), [], GLYPHS)
+    for width, line in (
+        (80, "prod (darts) ·  1 alert, 1 warning  · engine 28.5.2"),
+        (50, "prod (darts) ·  1 alert, 1 warning "),
+        (40, "prod ·  1 alert, 1 warning "),
+        (30, "prod ·  1 alert, 1 …"),
+    ):
+        assert drawn(page, width, 24)[0] == line.ljust(width - 8) + page.right
+
+
 def test_wide_characters_count_as_they_are_drawn() -> None:
     assert cells("日本") == 4
     for width in range(1, 12):

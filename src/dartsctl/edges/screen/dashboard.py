@@ -225,9 +225,7 @@ class Painter:
             self._known = known
             self._fitted = fit(safe_page(page, self._safe), size.columns, size.lines, glyphs)
             return self._fitted
-        top = replace(
-            page, left=tuple(Cell(self._safe(cell.text), cell.style) for cell in page.left)
-        )
+        top = replace(page, left=safe_cells(page.left, self._safe))
         return [header(top, size.columns, glyphs), *self._fitted[1:]]
 
     def _paint(self, line: Line) -> str:
@@ -272,19 +270,21 @@ def changes(former: Sequence[str], lines: Sequence[str]) -> str:
 
 def safe_page(page: Page, safe: Callable[[str], str]) -> Page:
     """Return a page in which no text controls the terminal or shows a secret."""
-
-    def safe_cells(cells: Iterable[Cell]) -> Line:
-        return tuple(Cell(safe(cell.text), cell.style) for cell in cells)
-
     sections = []
     for section in page.sections:
         rows = tuple(
-            Row(safe_cells(row.cells), safe_cells(row.details), row.weight) for row in section.rows
+            Row(safe_cells(row.cells, safe), safe_cells(row.details, safe), row.weight)
+            for row in section.rows
         )
         sections.append(replace(section, rows=rows))
     return replace(
-        page, left=safe_cells(page.left), right=safe(page.right), sections=tuple(sections)
+        page, left=safe_cells(page.left, safe), right=safe(page.right), sections=tuple(sections)
     )
+
+
+def safe_cells(cells: Iterable[Cell], safe: Callable[[str], str]) -> Line:
+    """Return cells with their texts made safe."""
+    return tuple(replace(cell, text=safe(cell.text)) for cell in cells)
 
 
 class SafeTexts:

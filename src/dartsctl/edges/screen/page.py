@@ -20,6 +20,8 @@ class Cell:
 
     text: str = ""
     style: str = ""
+    rank: int = 0
+    """Where the first line of a page is too long, the cells with the highest rank go first."""
 
 
 Line = tuple[Cell, ...]
@@ -142,9 +144,13 @@ def _shrink(blocks: Sequence[_Block], room: int) -> None:
 def header(page: Page, width: int, glyphs: Glyphs) -> Line:
     """Return the first line: the only one with the time, which always changes."""
     free = width - cells(page.right) - GAP
+    line = list(page.left)
+    for rank in sorted({cell.rank for cell in line if cell.rank}, reverse=True):
+        if _width(line) > free:
+            line = [cell for cell in line if cell.rank != rank]
     if free < width // 3:
-        return cut_line(page.left, width, glyphs)
-    left = cut_line(page.left, free, glyphs)
+        return cut_line(line, width, glyphs)
+    left = cut_line(line, free, glyphs)
     space = width - _width(left) - cells(page.right)
     return (*left, Cell(" " * space), Cell(page.right, "dim"))
 

@@ -48,7 +48,8 @@ class DashboardOutput:
         self._is_open = False
 
     def noticed(self, noticed: Noticed) -> None:
-        self._add(event_text.noticed_event(noticed, self._started))
+        if self._screen.verbose:
+            self._add(event_text.noticed_event(noticed, self._started))
 
     def message(self, message: Message) -> None:
         if event_text.is_news(message) or self._screen.verbose:

@@ -34,7 +34,7 @@ _SERVICES = (
     Column("LATEST", rank=2),
 )
 _PORTS = (_MARK, Column("PORT"), Column("SERVICE", rank=1, least=8), Column("HOLDER", least=10))
-_EVENTS = (Column(least=5), Column(), Column(least=10))
+_EVENTS = (Column(least=5, gap=1), Column(gap=1), Column(least=10))
 
 
 def page_of(view: View, events: Sequence[Event], glyphs: Glyphs) -> Page:
@@ -73,14 +73,13 @@ def latency(seconds: float | None) -> str:
 
 
 def _left(view: View, glyphs: Glyphs) -> Line:
-    name = view.environment
+    line = [Cell(view.environment, "strong")]
     if view.project and view.project != view.environment:
-        name += f" ({view.project})"
-    separator = Cell(f" {glyphs.separator} ", "dim")
-    line = (Cell(name, "strong"), separator, _summary(view))
+        line.append(Cell(f" ({view.project})", "strong", rank=1))
+    line += [Cell(f" {glyphs.separator} ", "dim"), _summary(view)]
     if view.engine:
-        return (*line, separator, Cell(f"engine {view.engine}", "dim"))
-    return line
+        line.append(Cell(f" {glyphs.separator} engine {view.engine}", "dim", rank=2))
+    return tuple(line)
 
 
 def _summary(view: View) -> Cell:
