@@ -3,8 +3,12 @@ from __future__ import annotations
 import queue
 import threading
 
+from dartsctl.alerts.rules import Rules
 from dartsctl.edges.http.ping import Ping
+from dartsctl.workflows.watch.build_view import ViewBoard
 from dartsctl.workflows.watch.heartbeat import Heartbeat
+from dartsctl.workflows.watch.known import Known
+from dartsctl.workflows.watch.loop import Watcher
 from dartsctl.workflows.watch.signals import Note, Signal
 
 PATIENCE = 60.0
@@ -105,3 +109,31 @@ def test_a_receiver_that_fails_is_noted_once_and_when_it_is_back() -> None:
         Note("the heartbeat's receiver answers 500", 7.0),
         Note("the heartbeat's receiver answers again", 7.0),
     ]
+
+
+class Turns(Heartbeat):
+    """Counts the turns that the loop reports."""
+
+    count = 0
+
+    def turned(self) -> None:
+        self.count += 1
+
+
+def test_a_look_that_hangs_stops_the_heartbeat_though_the_loop_turns() -> None:
+    heartbeat = Turns("https://s3cret", 1.0, send=Receiver().send, clock=lambda: 7.0)
+    known = Known()
+    watcher = Watcher(
+        [],
+        rules=Rules(),
+        clock=lambda: 7.0,
+        board=ViewBoard("prod", "shop", known),
+        want_look=lambda _: None,
+        known=known,
+        heartbeat=heartbeat,
+    )
+    signals: queue.SimpleQueue[Signal] = queue.SimpleQueue()
+    watcher.end_turn(signals.put, is_alive=False)
+    assert heartbeat.count == 0
+    watcher.end_turn(signals.put, is_alive=True)
+    assert heartbeat.count == 1
