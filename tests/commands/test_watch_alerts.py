@@ -6,7 +6,6 @@ import os
 import signal
 import textwrap
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from live.stack import LiveStack
-    from live.watched import Watched
+    from live.watched import Failure, Watched
 
 pytest_plugins = ("live.stack", "live.watched")
 pytestmark = pytest.mark.engine
@@ -54,7 +53,7 @@ def switched(live: LiveStack, name: str, *published: str, **more: Any) -> dict[s
     from live.stack import sleeper
 
     script = SWITCHED.format(name=name, port=5000)
-    service = sleeper(
+    return sleeper(
         *published,
         **{
             "command": ["sh", "-c", script],
@@ -63,7 +62,6 @@ def switched(live: LiveStack, name: str, *published: str, **more: Any) -> dict[s
             **more,
         },
     )
-    return service
 
 
 def needs_db(live: LiveStack, name: str) -> dict[str, Any]:
@@ -99,7 +97,7 @@ def services(live: LiveStack) -> dict[str, Any]:
 
 
 @pytest.fixture
-def stack(live: LiveStack, watched: Watched) -> Iterator[LiveStack]:
+def stack(live: LiveStack, watched: Watched) -> LiveStack:
     (live.folder / "switch").mkdir()
     switch(live, "index.html").write_text("ready")
     (live.folder / "nginx.conf").write_text(textwrap.dedent(NGINX))
@@ -107,7 +105,7 @@ def stack(live: LiveStack, watched: Watched) -> Iterator[LiveStack]:
     live.settings(f"{WATCH}[ports.production]\napp = {live.ports[1]}\n")
     live.up()
     watched.start()
-    yield live
+    return live
 
 
 def name_of(live: LiveStack, service: str) -> str:
@@ -130,80 +128,101 @@ def switch(live: LiveStack, name: str) -> Path:
     return live.folder / "switch" / name
 
 
+def killed(live: LiveStack, service: str) -> Failure:
+    from live.watched import Failure
+
+    return Failure(
+        lambda: os.kill(pid_of(live, service), signal.SIGKILL), lambda: start(live, service)
+    )
+
+
+def switched_on(live: LiveStack, service: str, what: str, *, ends: bool = False) -> Failure:
+    """A failure that a file brings about. `ends`: the container has to be started afterwards."""
+    from live.watched import Failure
+
+    file = switch(live, f"{service}-{what}")
+
+    def mend() -> None:
+        file.unlink()
+        if ends:
+            start(live, service)
+
+    return Failure(file.touch, mend)
+
+
+def without_server(live: LiveStack, service: str) -> Failure:
+    """The container runs, and its server has ended: nginx answers 502."""
+    from live.stack import docker
+    from live.watched import Failure
+
+    name = name_of(live, service)
+    serve = ("exec", "-d", name, "httpd", "-p", "5000", "-h", "/switch")
+    return Failure(lambda: docker("exec", name, "killall", "httpd"), lambda: docker(*serve))
+
+
+def stranger(live: LiveStack, port: int, address: str = "127.0.0.1") -> Failure:
+    from live.watched import Failure
+
+    holders: list[int] = []
+    return Failure(
+        lambda: holders.append(live.listen(port, address)), lambda: live.end(holders.pop())
+    )
+
+
+def cannot_bind(live: LiveStack, service: str, port: int) -> Failure:
+    """The engine cannot start a container, because a process has its port."""
+    from live.stack import docker
+    from live.watched import Failure
+
+    rival = stranger(live, port)
+
+    def happen() -> None:
+        rival.happens()
+        docker("start", name_of(live, service), check=False)
+
+    def mend() -> None:
+        rival.is_mended()
+        start(live, service)
+
+    return Failure(happen, mend)
+
+
 def test_each_failure_is_one_alert_with_its_cause_and_one_recovery(
     stack: LiveStack, watched: Watched
 ) -> None:
-    from live.stack import docker
-    from live.watched import subject_of
+    ended = watched.alerts(killed(stack, "league"), switched_on(stack, "eater", "eat", ends=True))
+    assert ended["service:league"]["cause"] == "app-exited"
+    assert "exit code 137" in ended["service:league"]["sentence"]
+    assert ended["service:eater"]["cause"] == "out-of-memory"
+    others = watched.alerts(switched_on(stack, "loop", "crash"), switched_on(stack, "ill", "ill"))
+    assert others["service:loop"]["cause"] == "crash-loop"
+    assert others["service:ill"]["cause"] == "unhealthy"
 
-    killed = watched.one_alert(
-        break_it=lambda: os.kill(pid_of(stack, "app"), signal.SIGKILL),
-        mend=lambda: start(stack, "app"),
-    )
-    assert (subject_of(killed), killed["cause"]) == ("service:app", "app-exited")
-    assert "137" in killed["sentence"] + " ".join(killed["evidence"])
 
-    eaten = watched.one_alert(
-        break_it=lambda: switch(stack, "eater-eat").touch(),
-        mend=lambda: (switch(stack, "eater-eat").unlink(), start(stack, "eater")),
-    )
-    assert (subject_of(eaten), eaten["cause"]) == ("service:eater", "out-of-memory")
-
-    looping = watched.one_alert(
-        break_it=lambda: switch(stack, "loop-crash").touch(),
-        mend=lambda: switch(stack, "loop-crash").unlink(),
-    )
-    assert (subject_of(looping), looping["cause"]) == ("service:loop", "crash-loop")
-
-    ill = watched.one_alert(
-        break_it=lambda: switch(stack, "ill-ill").touch(),
-        mend=lambda: switch(stack, "ill-ill").unlink(),
-    )
-    assert (subject_of(ill), ill["cause"]) == ("service:ill", "unhealthy")
-
-    silent = watched.one_alert(
-        break_it=lambda: docker("exec", name_of(stack, "app"), "killall", "httpd"),
-        mend=lambda: docker("exec", "-d", name_of(stack, "app"), "httpd", "-p", "5000", "-h", "/switch"),
-    )
-    assert subject_of(silent) == "service:app"
-
-    dead = watched.one_alert(
-        break_it=lambda: os.kill(pid_of(stack, "db"), signal.SIGKILL),
-        mend=lambda: start(stack, "db"),
-    )
-    assert (subject_of(dead), dead["cause"]) == ("service:db", "app-exited")
+def test_what_follows_from_another_failure_is_no_alert_of_its_own(
+    stack: LiveStack, watched: Watched
+) -> None:
+    dead = watched.alerts(killed(stack, "db"))["service:db"]
+    assert dead["cause"] == "app-exited"
+    silent = watched.alerts(without_server(stack, "app"))["service:app"]
+    assert any("answers 502" in line for line in silent["evidence"]), silent
 
 
 def test_a_taken_port_names_its_holder_while_the_stack_is_up_and_while_it_is_down(
     stack: LiveStack, watched: Watched
 ) -> None:
     from live.stack import docker
-    from live.watched import subject_of
 
     port = stack.ports[1]
+    subject = f"port:{port}/tcp"
     docker("stop", name_of(stack, "app"))
-    holders: list[int] = []
-
-    def take() -> None:
-        holders.append(stack.listen(port))
-        docker("start", name_of(stack, "app"), check=False)
-
-    refused = watched.one_alert(
-        break_it=take, mend=lambda: (stack.end(holders.pop()), start(stack, "app"))
-    )
-    assert str(port) in refused["sentence"]
+    refused = watched.alerts(cannot_bind(stack, "app", port))
+    (alert,) = refused.values()
+    assert "python" in alert["sentence"], alert
+    assert str(port) in alert["sentence"], alert
+    assert watched.alerts(stranger(stack, port, "::1"))[subject]["severity"] == "warning"
     stack.run("prod", "down")
-    stranger = watched.one_alert(
-        break_it=lambda: holders.append(stack.listen(port)),
-        mend=lambda: stack.end(holders.pop()),
-    )
-    assert subject_of(stranger) == f"port:{port}/tcp"
-    stack.up()
-    beside = watched.one_alert(
-        break_it=lambda: holders.append(stack.listen(port, "::1")),
-        mend=lambda: stack.end(holders.pop()),
-    )
-    assert subject_of(beside) == f"port:{port}/tcp"
+    assert "python" in watched.alerts(stranger(stack, port))[subject]["sentence"]
 
 
 def test_what_was_planned_is_no_alert(stack: LiveStack, watched: Watched) -> None:
@@ -215,12 +234,11 @@ def test_what_was_planned_is_no_alert(stack: LiveStack, watched: Watched) -> Non
         stack.compose(changed)
         stack.up()
 
-    watched.no_alert(lambda: stack.run("prod", "restart"))
-    watched.no_alert(lambda: docker("stop", name_of(stack, "app")))
-    watched.no_alert(lambda: stack.run("prod", "up"))
-    watched.no_alert(new_image)
-    watched.no_alert(lambda: stack.run("prod", "down"))
-    watched.no_alert(lambda: stack.run("prod", "up"))
+    watched.no_alert(
+        lambda: stack.run("prod", "restart"), lambda: docker("stop", name_of(stack, "app"))
+    )
+    watched.no_alert(lambda: stack.run("doctor", "--fix", "--yes"), new_image)
+    watched.no_alert(lambda: stack.run("prod", "down"), lambda: stack.run("prod", "up"))
     assert watched.stop() == 0
 
 

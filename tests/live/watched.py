@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,14 @@ from live.stack import LiveStack, until
 
 MESSAGES = ("opened", "recovered")
 Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure as a test brings it about, and its end."""
+
+    happens: Callable[[], Any]
+    is_mended: Callable[[], Any]
 
 
 @dataclass
@@ -79,35 +87,49 @@ class Watched:
         rows = [line for line in self.lines[start:] if line["kind"] in MESSAGES]
         return [(row["kind"], subject_of(row), row["cause"]) for row in rows]
 
-    def one_alert(self, *, break_it: Callable[[], Any], mend: Callable[[], Any]) -> Line:
-        """Return the only alert that follows, after which there is the only recovery."""
+    def alerts(self, *failures: Failure) -> dict[str, Line]:
+        """Let them happen at once, and return the only alert of each, by subject.
+
+        After each alert its failure is mended, and the only recovery follows.
+        """
         start = len(self.lines)
-        break_it()
-        opened = self.wait_for("opened", start)
-        mend()
-        recovered = self.wait_for("recovered", start)
-        assert recovered["episode"] == opened["episode"], self.text
-        assert [row[0] for row in self.messages(start)] == ["opened", "recovered"], self.text
+        for failure in failures:
+            failure.happens()
+        opened: dict[str, Line] = {}
+        while len(opened) < len(failures):
+            line = self.wait_for("opened", start, without=opened)
+            opened[subject_of(line)] = line
+        for failure in failures:
+            failure.is_mended()
+        for subject, line in opened.items():
+            recovered = self.wait_for("recovered", start, subject=subject)
+            assert recovered["episode"] == line["episode"], self.text
+        assert len(self.messages(start)) == 2 * len(failures), self.text
         return opened
 
-    def no_alert(self, change: Callable[[], Any], *, seconds: float = 5.0) -> None:
-        """Make a planned change: nothing follows, also not when everything has settled."""
+    def no_alert(self, *changes: Callable[[], Any], seconds: float = 6.0) -> None:
+        """Make planned changes: nothing follows, also not when everything has settled."""
         start = len(self.lines)
-        change()
+        for change in changes:
+            change()
         time.sleep(seconds)
         assert self.messages(start) == [], self.text
 
-    def wait_for(self, kind: str, start: int = 0) -> Line:
-        """Return the first line of a kind from a line on."""
+    def wait_for(
+        self, kind: str, start: int = 0, *, subject: str = "", without: Collection[str] = ()
+    ) -> Line:
+        """Return the first line of a kind from a line on, about this or none of those subjects."""
 
-        def found() -> Line | None:
-            return next((line for line in self.lines[start:] if line["kind"] == kind), None)
+        def is_wanted(line: Line) -> bool:
+            if line["kind"] != kind or (subject and subject_of(line) != subject):
+                return False
+            return not without or subject_of(line) not in without
 
-        deadline = time.monotonic() + 45
-        while (line := found()) is None:
-            assert time.monotonic() < deadline, f"no {kind}\n{self.text}"
+        deadline = time.monotonic() + 60
+        while not (lines := list(filter(is_wanted, self.lines[start:]))):
+            assert time.monotonic() < deadline, f"no {kind} {subject}\n{self.text}"
             time.sleep(0.05)
-        return line
+        return lines[0]
 
     def _keep(self, text: str) -> None:
         self.lines.append(json.loads(text))
