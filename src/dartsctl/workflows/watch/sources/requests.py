@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _JITTER = 0.2
 """The part of the interval by which a round comes earlier or later."""
+_LONGEST_TURN = 0.05
+"""Seconds that a request may wait for its turn below the site's own limits."""
 _RECHECK = 3.0
 """Seconds until a check that has just failed is repeated."""
 _FIRST_LOOK = 1.0
@@ -125,7 +127,7 @@ class RequestChecks:
         if not self._may_ask(request, examination):
             self._failures.pop(request.url, None)
             return None
-        if not self._pace.wait_for(request.limits, self._deps.monotonic()):
+        if not self._pace.wait_for(request.limits, self._deps.monotonic() + _LONGEST_TURN):
             return None
         skew = examination.facts.engine.skew
         answer, _ = send_now(request, began=self._deps.now() + skew)
