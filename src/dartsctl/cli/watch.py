@@ -91,6 +91,11 @@ def watch_stack(
         return None
     name = environment_name(environment, env)
     options.check()
+    if options.print_unit:
+        from dartsctl.commands.watch_units import print_units
+
+        request = _request(common, name, options)
+        return print_units(request, options.for_unit(), deps=deps_of(common))
     if options.once:
         return _once(common, name, options)
     from dartsctl.commands.watch import watch as run_watch

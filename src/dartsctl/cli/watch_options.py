@@ -10,7 +10,7 @@ import typer
 from dartsctl.cli import completion
 from dartsctl.config import values
 from dartsctl.config.file import Setting
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, UsageError
 from dartsctl.text.numbers import parse_digits
 
 if TYPE_CHECKING:
@@ -134,14 +134,37 @@ class WatchOptions:
         if not self.once and (self.every or self.within is not None):
             option = "--all" if self.every else "--within"
             raise UsageError(f"{option} needs --once", hint="dartsctl watch --once --all")
-        for is_given, option in (
+        not_with_once = (
             (self.metrics is not None, "--metrics"),
             (bool(self.reserve), "--reserve"),
-        ):
+            (bool(self.heal), "--heal"),
+            (self.print_unit, "--print-unit"),
+        )
+        for is_given, option in not_with_once:
             if self.once and is_given:
                 raise UsageError(
                     f"--once cannot be combined with {option}", hint="dartsctl watch --once"
                 )
+        if self.print_unit and self.notify:
+            raise UsageError(
+                "--print-unit cannot be combined with --notify: a unit is no place for secrets",
+                hint=Advice(
+                    "write notify into [watch] of the settings, or into the file that "
+                    "EnvironmentFile= of the unit names"
+                ),
+            )
+
+    def for_unit(self) -> tuple[str, ...]:
+        """Return the options that a unit's command line has."""
+        words: list[str] = []
+        if self.interval is not None:
+            words += ["--interval", self.interval]
+        if self.metrics is not None:
+            words += ["--metrics", self.metrics]
+        for value, option in ((self.heal, "heal"), (self.reserve, "reserve")):
+            if value is not None:
+                words.append(f"--{option}" if value else f"--no-{option}")
+        return tuple(words)
 
     def over(self, settings: WatchSettings) -> WatchSettings:
         """Return the settings with what was given instead. Raises UsageError."""
