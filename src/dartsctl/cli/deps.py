@@ -196,6 +196,13 @@ def engine(*, deadline: float | None = None) -> Engine:
     return engine_at(endpoint(os.environ), deadline=deadline)
 
 
+def engine_address() -> str:
+    """Return the engine's address. Raises DockerUnavailable for a context that cannot be read."""
+    from dartsctl.edges.engine.installation import endpoint
+
+    return endpoint(os.environ)
+
+
 def _host() -> Host:
     from dartsctl.edges.state.leases import LeaseBook
     from dartsctl.workflows.host import Host

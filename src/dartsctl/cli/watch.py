@@ -95,7 +95,9 @@ def watch_stack(
         from dartsctl.commands.watch_units import print_units
 
         request = _request(common, name, options)
-        return print_units(request, options.for_unit(), deps=deps_of(common))
+        return print_units(
+            request, options.for_unit(), address=engine_address(), deps=deps_of(common)
+        )
     if options.once:
         return _once(common, name, options)
     from dartsctl.commands.watch import watch as run_watch

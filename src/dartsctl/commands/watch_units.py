@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.edges.engine.installation import endpoint, is_unix_socket, socket_path
+from dartsctl.edges.engine.installation import is_unix_socket, socket_path
 from dartsctl.errors import ExitCode
 from dartsctl.system.users import user_name
 from dartsctl.workflows.watch.units import UnitPlan, instructions, units
@@ -26,9 +26,11 @@ _VARIABLES = (
 _USUAL_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
-def print_units(request: WatchRequest, options: tuple[str, ...], *, deps: Deps) -> ExitCode:
-    """Print them, with how to install them. Nothing is written."""
-    plan = _plan(request, options, deps)
+def print_units(
+    request: WatchRequest, options: tuple[str, ...], *, address: str, deps: Deps
+) -> ExitCode:
+    """Print them, with how to install them. Nothing is written. `address`: of the engine."""
+    plan = _plan(request, options, address, deps)
     texts = units(plan)
     lines: list[str] = []
     for text in texts.values():
@@ -43,8 +45,7 @@ def print_units(request: WatchRequest, options: tuple[str, ...], *, deps: Deps) 
     return ExitCode.OK
 
 
-def _plan(request: WatchRequest, options: tuple[str, ...], deps: Deps) -> UnitPlan:
-    address = endpoint(deps.environ)
+def _plan(request: WatchRequest, options: tuple[str, ...], address: str, deps: Deps) -> UnitPlan:
     user = user_name(os.geteuid())
     variables: dict[str, str] = {}
     for name in _VARIABLES:
