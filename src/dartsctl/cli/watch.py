@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dartsctl.cli.deps import Common, compose_on, deps_of, environment_of
+from dartsctl.cli.deps import Common, compose_on, deps_of, engine_address, environment_of
 from dartsctl.cli.doctor import request_for
 from dartsctl.cli.help import VerbGroup, Verbs
 from dartsctl.cli.options import verb
