@@ -82,7 +82,7 @@ def instructions(plan: UnitPlan) -> list[str]:
 def _watch_unit(plan: UnitPlan) -> str:
     words = (*plan.program, "watch", "--env", plan.environment, *plan.options)
     lines = [
-        *_head(plan, plan.watch_name, f"dartsctl watch of {plan.project}"),
+        *_head(plan, plan.watch_name, f"{plan.project}, watched by dartsctl"),
         "StartLimitIntervalSec=0",
         "",
         "[Service]",
@@ -111,7 +111,7 @@ def _boot_unit(plan: UnitPlan) -> str:
     if plan.docker_service:
         wanted_by = "docker.service"
     lines = [
-        *_head(plan, plan.boot_name, f"dartsctl: has {plan.project} come back with its ports"),
+        *_head(plan, plan.boot_name, f"{plan.project}, looked at after the start of its engine"),
         "",
         "[Service]",
         "Type=oneshot",
