@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dartsctl.alerts.observations import WorkBegan, WorkEnded
@@ -47,8 +49,16 @@ def test_after_its_start_a_service_counts_again() -> None:
 def test_a_service_that_was_stopped_and_cannot_start_again_is_an_alert() -> None:
     watch = Alerting()
     watch.exit(planned=True)
-    watch.keep_looking(a_problem(cause="never-started"), seconds=30)
+    problem = replace(a_problem(cause="never-started"), data={"container": "shop-app-1"})
+    watch.keep_looking(problem, seconds=30)
     assert watch.events() == ["opened app: never-started"]
+
+
+def test_a_service_that_was_stopped_and_removed_is_no_alert() -> None:
+    watch = Alerting()
+    watch.exit(planned=True)
+    watch.keep_looking(a_problem(cause="never-started"), seconds=60)
+    assert watch.events() == []
 
 
 def test_a_stop_on_purpose_ends_an_open_alert() -> None:

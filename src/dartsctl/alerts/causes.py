@@ -23,7 +23,8 @@ OF_A_START = frozenset(
     )
 )
 """What a look sees of a container that is starting again: no reason why it ended."""
-NOT_BY_A_STOP = frozenset(("never-started", CRASH_LOOP))
+NEVER_STARTED = "never-started"
+NOT_BY_A_STOP = frozenset((NEVER_STARTED, CRASH_LOOP))
 """Causes that a service does not have after a stop on purpose."""
 _START = 60.0
 """Seconds after an exit in which a container may still be starting."""

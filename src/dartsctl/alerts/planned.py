@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dartsctl.alerts.causes import NOT_BY_A_STOP
+from dartsctl.alerts.causes import NEVER_STARTED, NOT_BY_A_STOP
 from dartsctl.alerts.state import Work
 
 if TYPE_CHECKING:
@@ -54,7 +54,11 @@ def is_stopped(draft: Draft, subject: Subject) -> bool:
 
 def is_by_a_stop(draft: Draft, problem: Problem) -> bool:
     """Whether a look's problem is no more than that a service was stopped on purpose."""
-    return is_stopped(draft, problem.subject) and problem.cause not in NOT_BY_A_STOP
+    if not is_stopped(draft, problem.subject):
+        return False
+    if problem.cause == NEVER_STARTED:  # removed as well; with a container it is wanted again
+        return not problem.data.get("container")
+    return problem.cause not in NOT_BY_A_STOP
 
 
 def note_stop(draft: Draft, service: str) -> None:
