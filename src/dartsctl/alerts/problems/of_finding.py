@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.problem import Problem, Severity, Subject
+from dartsctl.alerts.problems.waiting import waits_for_another
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.trouble import exit_words
 from dartsctl.text.phrases import local_time
@@ -32,6 +33,8 @@ def problems_of(findings: Sequence[Finding], facts: Facts) -> tuple[Problem, ...
     """Return a problem for each subject. Further findings about it become its evidence."""
     problems: dict[Subject, Problem] = {}
     for finding in findings:
+        if waits_for_another(finding, facts):
+            continue
         problem = problem_of(finding, facts)
         first = problems.get(problem.subject)
         if first is None:
