@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from dartsctl.alerts.problems.of_stranger import stranger_problem
+from dartsctl.alerts.problem import Problem, Subject
+from dartsctl.alerts.problems.of_stranger import joined, stranger_problem
 from dartsctl.diagnosis.facts import Commands
 from dartsctl.ports.holders import ForeignContainer, HostProcess, Unknown
 from dartsctl.ports.process import Process
@@ -91,3 +94,48 @@ def test_an_invisible_owner_comes_with_the_command_that_shows_it() -> None:
     problem = stranger_problem(Occupation(wanted(), "", (row,)), COMMANDS)
     assert "a process that is not visible" in problem.sentence
     assert "sudo ss" in problem.evidence[0]
+
+
+REFUSED = Problem(
+    Subject("service", "app"),
+    "never-started",
+    "app could not be started: the port is in use",
+    "dartsctl doctor --fix",
+    evidence=("State.Error: address already in use",),
+    since=5.0,
+    affected=(Subject("service", "web"),),
+    data={"port": 5000, "protocol": "tcp"},
+)
+OTHER = Problem(Subject("service", "db"), "app-exited", "db has ended")
+
+
+@pytest.mark.parametrize("effect", [Effect.CONFLICT, Effect.DOUBTFUL])
+def test_a_start_that_failed_for_the_port_is_part_of_its_problem(effect: Effect) -> None:
+    port = stranger_problem(Occupation(wanted(), "", (stranger(effect),)), COMMANDS)
+    problem, other = joined((REFUSED, OTHER, port))
+    assert other is OTHER
+    assert (str(problem.subject), problem.cause) == ("port:5000/tcp", "port-squatter")
+    assert problem.sentence == (
+        "probably: app is down because port 5000/tcp is held by "
+        "python (pid 70: python run.py --token=***)"
+    )
+    assert (problem.severity, problem.since) == ("critical", 5.0)
+    assert problem.affected == (Subject("service", "app"), Subject("service", "web"))
+    assert problem.evidence[-2:] == (REFUSED.sentence, "State.Error: address already in use")
+
+
+@pytest.mark.parametrize("effect", [Effect.LOCALHOST, Effect.BESIDE, Effect.DOCUMENTED])
+def test_a_stranger_that_is_not_in_the_way_is_not_why_a_start_failed(effect: Effect) -> None:
+    port = stranger_problem(Occupation(wanted(), "", (stranger(effect),)), COMMANDS)
+    assert [row.cause for row in joined((REFUSED, port))] == [REFUSED.cause, port.cause]
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"port": 5001, "protocol": "tcp"}, {"port": 5000, "protocol": "udp"}]
+)
+def test_a_start_that_failed_for_something_else_is_a_problem_of_its_own(
+    data: dict[str, object],
+) -> None:
+    port = stranger_problem(Occupation(wanted(), "", (stranger(),)), COMMANDS)
+    start = replace(REFUSED, data=data)
+    assert [row.cause for row in joined((start, port))] == ["port-stranger", "never-started"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.problem import Problem, Severity, Subject
+from dartsctl.diagnosis.findings import Cause
 from dartsctl.ports.holders import HostProcess
 from dartsctl.ports.holders.wording import process_line
 from dartsctl.ports.strangers import Effect, Occupation, Stranger, WantedPort
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from dartsctl.diagnosis.facts import Commands
 
 CAUSE = "port-stranger"
+_IN_THE_WAY = (Effect.CONFLICT.name.lower(), Effect.DOUBTFUL.name.lower())
 
 
 def stranger_problem(occupation: Occupation, commands: Commands) -> Problem:
@@ -39,9 +43,51 @@ def stranger_problem(occupation: Occupation, commands: Commands) -> Problem:
             "protocol": wanted.protocol,
             "service": wanted.service,
             "effect": worst.effect.name.lower(),
+            "who": worst.holder.summary,
             "addresses": [endpoint.address for endpoint in worst.endpoints],
             **worst.holder.finding_data(),
         },
+    )
+
+
+def joined(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return the problems; a start that failed for a stranger's port is part of the port's problem.
+
+    Doctor calls nobody the holder of a port that may not block, such as one that is only bound.
+    Where the engine was refused that very port, the stranger is the probable cause.
+    """
+    ports = {_port_of(row): row for row in problems if _is_in_the_way(row)}
+    rest: list[Problem] = []
+    for row in problems:
+        key = _port_of(row)
+        if row.cause == Cause.NEVER_STARTED.value and key in ports:
+            ports[key] = _because_of(ports[key], row)
+        elif not _is_in_the_way(row):
+            rest.append(row)
+    return (*ports.values(), *rest)
+
+
+def _is_in_the_way(problem: Problem) -> bool:
+    """Whether it is a stranger on a port that `up` binds."""
+    return problem.cause == CAUSE and problem.data.get("effect") in _IN_THE_WAY
+
+
+def _port_of(problem: Problem) -> tuple[object, object]:
+    return problem.data.get("port"), problem.data.get("protocol")
+
+
+def _because_of(port: Problem, start: Problem) -> Problem:
+    """Return the problem of a port for which a service could not be started."""
+    service, who = start.subject.name, port.data["who"]
+    return replace(
+        port,
+        cause=Cause.PORT_SQUATTER.value,
+        sentence=f"probably: {service} is down because port {port.subject.name} is held by {who}",
+        command=start.command,
+        severity="critical",
+        evidence=(*port.evidence, start.sentence, *start.evidence),
+        since=start.since,
+        affected=tuple(dict.fromkeys((*port.affected, start.subject, *start.affected))),
     )
 
 

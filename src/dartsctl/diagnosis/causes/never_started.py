@@ -86,7 +86,7 @@ def _created(service: ServiceFacts, container: ContainerFacts, facts: Facts) -> 
     data: dict[str, object] = {"error": container.error, "exit_code": container.exit_code}
     if failure.endpoint:
         reason += f" ({failure.endpoint})"
-        data["port"] = failure.endpoint.port
+        data |= _port_data(failure)
     command: str | Fix = facts.commands.up
     if failure.kind == "port":
         reason += f"; {_state_of_port(service, failure)}"
@@ -114,8 +114,15 @@ def _not_started_again(service: ServiceFacts, container: ContainerFacts, facts: 
         facts,
         sentence=f"{container.service} could not be started again: {reason}",
         command=Fix(),
-        data={"error": container.error},
+        data={"error": container.error, **_port_data(failure)},
     )
+
+
+def _port_data(failure: ComposeFailure) -> dict[str, object]:
+    """Return the port that the engine was refused, nothing without one."""
+    if failure.endpoint is None:
+        return {}
+    return {"port": failure.endpoint.port, "protocol": failure.endpoint.protocol}
 
 
 def _state_of_port(service: ServiceFacts, failure: ComposeFailure) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.problems.of_finding import problems_of
+from dartsctl.alerts.problems.of_stranger import joined
 from dartsctl.alerts.problems.unmeasured import carried_over
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, Refused
@@ -235,11 +236,11 @@ def _failed(error: DartsctlError) -> LookResult:
 
 
 def _one_each(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """Return the first problem of each subject."""
+    """Return the first problem of each subject; a start that failed for a port is the port's."""
     first: dict[Subject, Problem] = {}
     for problem in problems:
         first.setdefault(problem.subject, problem)
-    return tuple(first.values())
+    return joined(tuple(first.values()))
 
 
 def _masked(result: LookResult, masker: Masker) -> LookResult:
