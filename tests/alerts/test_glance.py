@@ -37,6 +37,7 @@ def test_a_listed_container() -> None:
             "other sockets on the ports",
         ),
         (replace(USUAL, foreign=frozenset((("9", PORT),))), "other sockets on the ports"),
+        (replace(USUAL, ports=frozenset((5000,)), sockets=SOCKETS), ""),
         (Glance(problem="no engine answers"), "no engine answers"),
     ],
 )

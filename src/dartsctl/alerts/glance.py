@@ -56,11 +56,17 @@ class Glance:
 
     containers: Mapping[str, ContainerGlance] = field(default_factory=dict)
     """Of the project, by their ids."""
+    ports: frozenset[int] = frozenset()
+    """Production's ports; none before the first full look."""
     sockets: frozenset[Listener] = frozenset()
     """On production's ports, without their owners."""
     foreign: frozenset[tuple[str, Endpoint]] = frozenset()
     """Ports that other projects' containers publish, with their ids."""
     problem: str = ""
+
+    @property
+    def _on_ports(self) -> tuple[frozenset[Listener], frozenset[tuple[str, Endpoint]]]:
+        return self.sockets, self.foreign
 
     def change_since(self, before: Glance) -> str:
         """Return what differs from the look before, in words; empty for nothing."""
@@ -75,7 +81,7 @@ class Glance:
         for identity, container in before.containers.items():
             if identity not in self.containers:
                 return f"a container of {container.service} is gone"
-        if self.sockets != before.sockets or self.foreign != before.foreign:
+        if self.ports == before.ports and self._on_ports != before._on_ports:
             return "other sockets on the ports"
         return ""
 

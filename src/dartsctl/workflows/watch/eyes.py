@@ -64,6 +64,7 @@ class StackEyes:
         }
         return Glance(
             own,
+            ports,
             frozenset(sockets.listeners(ports, listening_only=True)),
             others_on(containers, project, ports),
         )
