@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import socket
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 
-from dartsctl.edges.http.ping import Ping, check_ping_url, ping
+from dartsctl.edges.http.ping import Ping, check_ping_url, ping, proxy_for
 from dartsctl.errors import UsageError
 from fakes.receivers import receiver
 from own_ports import free_ports
@@ -96,3 +97,36 @@ def test_a_wrong_url_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(UsageError, match=r"^heartbeat: ") as refusal:
         check_ping_url(url, source="heartbeat")
     assert "s3cret" not in refusal.value.message + refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "proxy"),
+    [
+        ("http://hc.org/x", {"http_proxy": "http://p:3128"}, "p:3128"),
+        ("https://hc.org/x", {"https_proxy": "p:3128"}, "p:3128"),
+        ("https://hc.org/x", {"ALL_PROXY": "http://p:3128", "http_proxy": "q"}, "p:3128"),
+        ("http://hc.org/x", {"HTTP_PROXY": "p:3128", "https_proxy": "p:3128"}, ""),
+        ("http://hc.org/x", {"http_proxy": "p:3128", "no_proxy": "localhost, .org"}, ""),
+        ("http://hc.org/x", {"http_proxy": "p:3128", "NO_PROXY": "c.org"}, "p:3128"),
+        ("http://hc.org/x", {"http_proxy": "p:3128", "no_proxy": "*"}, ""),
+        ("http://hc.org/x", {"http_proxy": "", "no_proxy": ","}, ""),
+        ("http://hc.org/x", {"http_proxy": "http://"}, ""),
+    ],
+)
+def test_the_proxy_is_the_one_of_the_environment(
+    url: str, environ: dict[str, str], proxy: str
+) -> None:
+    chosen = proxy_for(urlsplit(url), environ)
+    assert (chosen.netloc if chosen else "") == proxy
+
+
+def test_a_ping_goes_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with receiver() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url("http", ""))
+        monkeypatch.setenv("https_proxy", proxy.url("http", ""))
+        assert ping("http://hc.invalid/uuid", "start") == ""
+        problem = ping("https://hc.invalid/uuid", "start")
+    assert proxy.paths == ["http://hc.invalid/uuid/start"]
+    assert problem == "cannot be reached: the proxy answers 501", "it knows no CONNECT"

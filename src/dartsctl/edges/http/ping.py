@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
+import os
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -54,8 +56,9 @@ def check_ping_url(url: str, *, source: str) -> str:
 def ping(url: str, signal: Ping, *, deadline: float = PING_DEADLINE) -> str:
     """Send a signal; return why it was not taken, or nothing. Never raises."""
     until = time.monotonic() + deadline
+    parts = urlsplit(url)
     try:
-        head = _first_line(urlsplit(url), signal, until)
+        head = _first_line(parts, proxy_for(parts, os.environ), signal, until)
     except (OSError, ValueError) as error:
         return _reason(error, deadline)
     status = http_status(head)
@@ -81,28 +84,65 @@ def _reason(error: OSError | ValueError, deadline: float) -> str:
     return "cannot be reached"
 
 
-def _first_line(parts: SplitResult, signal: Ping, until: float) -> bytes:
-    with _connected(parts, until) as connection:
-        connection.sendall(_request(parts, signal))
-        head = b""
-        while b"\n" not in head and len(head) < _HEAD_LIMIT:
-            connection.settimeout(_seconds_left(until))
-            chunk = connection.recv(_HEAD_LIMIT)
-            if not chunk:
-                break
-            head += chunk
+def proxy_for(parts: SplitResult, environ: Mapping[str, str]) -> SplitResult | None:
+    """Return the proxy that the environment names for a URL, as other programs take it."""
+    host = parts.hostname or ""
+    excepted = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    for entry in excepted.replace(" ", "").split(","):
+        domain = entry.lstrip(".").lower()
+        if entry == "*" or (domain and (host == domain or host.endswith(f".{domain}"))):
+            return None
+    names: tuple[str, ...] = (
+        "http_proxy",
+        "all_proxy",
+        "ALL_PROXY",
+    )  # HTTP_PROXY may come from a CGI client
+    if parts.scheme == "https":
+        names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+    for name in names:
+        text = environ.get(name)
+        if not text:
+            continue
+        if "://" not in text:
+            text = f"http://{text}"
+        proxy = urlsplit(text)
+        if proxy.hostname:
+            return proxy
+    return None
+
+
+def _first_line(parts: SplitResult, proxy: SplitResult | None, signal: Ping, until: float) -> bytes:
+    with _connected(parts, proxy, until) as connection:
+        connection.sendall(_request(parts, signal, is_proxied=proxy is not None))
+        return _received(connection, b"\n", until)
+
+
+def _received(connection: socket.socket, end: bytes, until: float) -> bytes:
+    """Return what comes up to `end`, or all if it ends or is too long."""
+    head = b""
+    while end not in head and len(head) < _HEAD_LIMIT:
+        connection.settimeout(_seconds_left(until))
+        chunk = connection.recv(_HEAD_LIMIT)
+        if not chunk:
+            break
+        head += chunk
     return head
 
 
 @contextlib.contextmanager
-def _connected(parts: SplitResult, until: float) -> Iterator[socket.socket]:
+def _connected(
+    parts: SplitResult, proxy: SplitResult | None, until: float
+) -> Iterator[socket.socket]:
     host = parts.hostname or ""
-    is_tls = parts.scheme == "https"
-    port = parts.port or (443 if is_tls else 80)
-    with socket.create_connection((host, port), timeout=_seconds_left(until)) as connection:
-        if not is_tls:
+    address = (host, _port(parts))
+    if proxy:
+        address = (proxy.hostname or "", _port(proxy))
+    with socket.create_connection(address, timeout=_seconds_left(until)) as connection:
+        if parts.scheme != "https":
             yield connection
             return
+        if proxy:
+            _open_tunnel(connection, parts, proxy, until)
         context = ssl.create_default_context()
         connection.settimeout(_seconds_left(until))
         with context.wrap_socket(connection, server_hostname=host) as secure:
@@ -110,22 +150,51 @@ def _connected(parts: SplitResult, until: float) -> Iterator[socket.socket]:
             yield secure
 
 
-def _request(parts: SplitResult, signal: Ping) -> bytes:
+def _open_tunnel(
+    connection: socket.socket, parts: SplitResult, proxy: SplitResult, until: float
+) -> None:
+    """Have the proxy connect to the receiver. Raises OSError if it does not."""
+    target = f"{parts.hostname}:{_port(parts)}"
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", *_login("Proxy-", proxy)]
+    connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+    status = http_status(_received(connection, b"\r\n\r\n", until))
+    if status != 200:
+        raise ConnectionError(errno.ECONNREFUSED, f"the proxy answers {status or 'nothing'}")
+
+
+def _port(parts: SplitResult) -> int:
+    if parts.port:
+        return parts.port
+    if parts.scheme == "https":
+        return 443
+    return 80
+
+
+def _login(prefix: str, parts: SplitResult) -> list[str]:
+    """Return the header line for the user in a URL."""
+    if not parts.username:
+        return []
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return [f"{prefix}Authorization: Basic {base64.b64encode(login.encode()).decode()}"]
+
+
+def _request(parts: SplitResult, signal: Ping, *, is_proxied: bool) -> bytes:
+    host = parts.netloc.rpartition("@")[2]
     path = parts.path or "/"
     if signal != "success":
         path = f"{path.rstrip('/')}/{signal}"
     if parts.query:
         path = f"{path}?{parts.query}"
+    if is_proxied and parts.scheme == "http":
+        path = f"http://{host}{path}"
     lines = [
         f"GET {path} HTTP/1.1",
-        f"Host: {parts.netloc.rpartition('@')[2]}",
+        f"Host: {host}",
         "User-Agent: dartsctl-watch",
         "Accept: */*",
         "Connection: close",
+        *_login("", parts),
     ]
-    if parts.username:
-        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        lines.append(f"Authorization: Basic {base64.b64encode(login.encode()).decode()}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
