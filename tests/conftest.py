@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,16 @@ def own_state_folder(
     ):
         monkeypatch.delenv(name, raising=False)
     return folder
+
+
+@pytest.fixture
+def utc() -> Iterator[None]:
+    """Make UTC the local time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from repository import REPOSITORY
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.setenv("TZ", "UTC")  # the script sets it for good
+def script(utc: None) -> dict[str, Any]:
     return runpy.run_path(str(REPOSITORY / "docs/make_pictures.py"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -92,11 +91,8 @@ def test_parts_come_from_several_sources_and_stay_until_they_change() -> None:
     assert board.view(8.0).ports == view.ports
 
 
-def test_silences_that_hold_and_channels_that_take_nothing_are_notes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
+@pytest.mark.usefixtures("utc")
+def test_silences_that_hold_and_channels_that_take_nothing_are_notes() -> None:
     noon = 1795694400.0
     silences = (
         Silence(Subject("service", "wso2is"), noon + 1800, "load test"),
