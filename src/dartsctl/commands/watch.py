@@ -105,7 +105,7 @@ def _watch(
     )
     sources: list[Source] = [settings, looks, *sources_of(request, known, deps=deps)]
     try:
-        watcher.handle(beginning(request, deps.now()))
+        watcher.handle(beginning(request, outputs, deps.now()))
         watcher.begin(saved.note)
         _run(watcher, sources, ending, heartbeat, is_alive=looks.is_alive)
     finally:

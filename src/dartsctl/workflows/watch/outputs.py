@@ -11,7 +11,7 @@ from dartsctl.workflows.watch.signals import Note
 from dartsctl.workflows.watch.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.watch.ending import Ending
@@ -67,14 +67,14 @@ def screen_of(request: WatchRequest, *, deps: Deps, on_end: Callable[[], None]) 
     return PlainLines(screen, started=deps.now(), on_end=on_end)
 
 
-def beginning(request: WatchRequest, now: float) -> Note:
-    """Return the first line: what is watched."""
+def beginning(request: WatchRequest, outputs: Sequence[Output], now: float) -> Note:
+    """Return the first line: what is watched, and where metrics are, if they are served."""
     name = request.environment.name
     if request.project != name:
         name += f" (project {request.project})"
     interval = exact_duration(request.settings.interval)
     data = {"environment": request.environment.name, "project": request.project}
     text = f"watching {name}: a look every {interval}"
-    if request.settings.metrics is not None:
+    if len(outputs) > 1:  # the screen is the last one
         text += f", metrics on http://127.0.0.1:{request.settings.metrics}/metrics"
     return Note(text, now, data=data)
