@@ -90,7 +90,9 @@ def test_of_two_open_dependents_the_older_one_becomes_the_root_and_both_end() ->
 def test_a_dependent_that_stays_bad_after_its_root_becomes_an_alert_of_its_own() -> None:
     watch = Alerting()
     watch.keep_looking(DATABASE, seconds=60)
-    watch.keep_looking(a_problem("app"), seconds=60)
+    watch.keep_looking(a_problem("app"), seconds=70)
+    assert watch.events() == ["opened db: app-exited", "recovered db: app-exited"]
+    watch.keep_looking(a_problem("app"), seconds=20)
     assert watch.events() == [
         "opened db: app-exited",
         "recovered db: app-exited",
@@ -98,11 +100,24 @@ def test_a_dependent_that_stays_bad_after_its_root_becomes_an_alert_of_its_own()
     ]
 
 
+def test_a_dependent_that_the_engine_starts_again_late_is_no_alert() -> None:
+    """It has ended so often that the engine waits for a minute."""
+    watch = Alerting()
+    watch.exit("db")
+    watch.look(DATABASE, after=1)
+    watch.keep_looking(DATABASE, seconds=60)
+    watch.keep_looking(a_problem("app", "crash-loop"), seconds=55)
+    watch.exit("app", comes_back=True)
+    watch.start("app")
+    watch.keep_looking(seconds=60)
+    assert watch.events() == ["opened db: app-exited", "recovered db: app-exited"]
+
+
 def test_after_a_take_over_the_dependent_that_stays_bad_has_another_id() -> None:
     watch = Alerting()
     watch.keep_looking(a_problem("app"), seconds=30)
     watch.keep_looking(DATABASE, seconds=60)
-    watch.keep_looking(a_problem("app"), seconds=60)
+    watch.keep_looking(a_problem("app"), seconds=120)
     opened = [m.episode.id for m in watch.messages if m.occasion == "opened"]
     assert len(set(opened)) == 2
 

@@ -38,6 +38,28 @@ def test_an_open_alert_of_what_follows_from_a_stop_on_purpose_does_not_recover()
     assert watch.events() == ["opened app: unhealthy"]
 
 
+def test_what_followed_from_a_stop_on_purpose_has_time_to_get_well_after_the_start() -> None:
+    watch = Alerting()
+    watch.exit("db", planned=True)
+    watch.keep_looking(a_problem("db", "app-exited", affected=("app",)), seconds=60)
+    watch.start("db")
+    watch.keep_looking(a_problem("app", "crash-loop"), seconds=60)
+    watch.keep_looking(seconds=60)
+    assert watch.events() == []
+    watch.keep_looking(a_problem("app", "crash-loop"), seconds=30)
+    assert watch.events() == ["opened app: crash-loop"]
+
+
+def test_a_failure_after_a_stop_on_purpose_is_another_episode() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem(), seconds=30)
+    watch.exit(planned=True)
+    watch.keep_looking(seconds=60)
+    watch.start()
+    watch.keep_looking(a_problem(), seconds=30)
+    assert len({message.episode.id for message in watch.messages}) == 2
+
+
 def test_after_its_start_a_service_counts_again() -> None:
     watch = Alerting()
     watch.exit(planned=True)

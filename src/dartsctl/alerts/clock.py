@@ -38,6 +38,7 @@ def shift(state: State, seconds: float) -> State:
         state,
         episodes=episodes,
         recent=recent,
+        followed={key: when + seconds for key, when in state.followed.items()},
         work=work,
         silences=tuple(replace(item, until=item.until + seconds) for item in state.silences),
         storm=replace(
@@ -91,11 +92,14 @@ def resume(draft: Draft) -> None:
     draft.hurry(draft.now)
 
 
-def forget_recoveries(draft: Draft) -> None:
-    """Forget recoveries that nothing continues any more."""
+def forget(draft: Draft) -> None:
+    """Forget recoveries that nothing continues any more, and dependents that had their time."""
     for subject, recovery in list(draft.recent.items()):
         if not recovery.owed and draft.now - recovery.when > draft.rules.flap_within:
             del draft.recent[subject]
+    for subject in list(draft.followed):
+        if draft.settles_at(subject) <= draft.now:
+            del draft.followed[subject]
 
 
 def next_due(draft: Draft) -> float:

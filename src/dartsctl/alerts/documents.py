@@ -133,7 +133,12 @@ def read_message(cursor: Cursor) -> Message:
 
 def read_subject(cursor: Cursor) -> Subject:
     """Return the subject that a text such as `port:5000/tcp` names."""
-    kind, _, name = cursor.prose().partition(":")
+    return parse_subject(cursor.prose(), cursor)
+
+
+def parse_subject(text: str, cursor: Cursor) -> Subject:
+    """Return the subject that a text names. Raises the cursor's error for a text that is none."""
+    kind, _, name = text.partition(":")
     if kind not in get_args(Kind):
         raise cursor.mistake("it names no subject")
     return Subject(kind, name)  # type: ignore[arg-type] # compared with the literals above

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST_EPISODES = 500
 """More than a stack can have. Further problems are seen again when there is room."""
 MOST_RECENT = 200
+MOST_FOLLOWED = 500
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class Draft:
     rules: Rules
     episodes: dict[Subject, Episode]
     recent: dict[Subject, Recovery]
+    followed: dict[Subject, float]
     due: float
     """When something happens by itself. Whoever changes an episode calls `hurry`."""
     messages: list[Message] = field(default_factory=list)
@@ -60,6 +62,13 @@ class Draft:
     def follows(self, subject: Subject) -> bool:
         """Whether the trouble of a subject follows from that of another one."""
         return subject in roots_of(self.episodes.values())
+
+    def settles_at(self, subject: Subject) -> float:
+        """Return until when a dependent may need to get well after its root; 0 for any other."""
+        followed = self.followed.get(subject)
+        if followed is None:
+            return 0.0
+        return followed + self.rules.follow_for
 
     def emit(
         self, occasion: Occasion, episode: Episode, *, note: str = "", muted: str = ""
@@ -116,6 +125,7 @@ def draft_of(state: State, now: float, rules: Rules) -> Draft:
         rules,
         episodes=dict(state.episodes),
         recent=dict(state.recent),
+        followed=dict(state.followed),
         due=state.due,
     )
 

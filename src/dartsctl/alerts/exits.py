@@ -30,6 +30,8 @@ def container_exited(draft: Draft, exited: Exited) -> None:
         return
     if is_in_work(draft, subject):
         return
+    if exited.comes_back and draft.now < draft.settles_at(subject):
+        return  # by itself no news: a look sees whether it stays bad after its root
     note_start(draft, exited.service)
     known = draft.episodes.get(subject)
     problem = replace(bounded(exited.problem, draft.now), subject=subject)

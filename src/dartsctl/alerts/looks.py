@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.alerts.bounds import bounded
 from dartsctl.alerts.causes import says_more
-from dartsctl.alerts.draft import MOST_EPISODES, with_affected
+from dartsctl.alerts.draft import MOST_EPISODES, MOST_FOLLOWED, with_affected
 from dartsctl.alerts.inhibition import roots_of
 from dartsctl.alerts.planned import is_by_a_stop, is_in_work, is_stopped
 from dartsctl.alerts.returns import close_after, fail_again, note_flapping
@@ -29,13 +29,16 @@ def look(draft: Draft, looked: Looked) -> None:
     problems, planned = _sort(draft, looked)
     for problem in problems.values():
         _see(draft, problem)
+        episode = draft.episodes.get(problem.subject)
+        if episode is not None and episode.opened is not None:
+            _follow(draft, problem)
     follows = roots_of(episode for episode in draft.episodes.values() if episode.phase != "closing")
-    for subject, episode in list(draft.episodes.items()):
+    for subject, known in list(draft.episodes.items()):
         if subject in problems or subject in planned or subject.kind not in looked.covers:
             continue
         if subject in follows:  # it is folded into its root, and may be as bad as before
             continue
-        _see_nothing(draft, episode)
+        _see_nothing(draft, known)
     draft.hurry(draft.now)
 
 
@@ -56,8 +59,16 @@ def _sort(draft: Draft, looked: Looked) -> tuple[dict[Subject, Problem], set[Sub
     return problems, planned
 
 
+def _follow(draft: Draft, problem: Problem) -> None:
+    """Remember what follows from a problem: it may need some time after its root is well."""
+    for subject in problem.affected:
+        if subject in draft.followed or len(draft.followed) < MOST_FOLLOWED:
+            draft.followed[subject] = draft.now
+
+
 def _excuse(draft: Draft, problem: Problem) -> None:
     """Forget suspicions that a planned stop explains: its own, and those of its dependents."""
+    _follow(draft, problem)
     for subject in (problem.subject, *problem.affected):
         episode = draft.episodes.get(subject)
         if episode is not None and episode.phase == "pending":
@@ -183,5 +194,6 @@ def _recover(draft: Draft, episode: Episode) -> None:
         note = "it was stopped on purpose"
     draft.emit("recovered", episode, note=note)
     owed = episode.sent is not None and draft.silence_of(episode.subject) is not None
-    draft.recent[episode.subject] = Recovery(episode, draft.now, owed)
-    draft.forget_oldest()
+    if owed or not note:
+        draft.recent[episode.subject] = Recovery(episode, draft.now, owed)
+        draft.forget_oldest()

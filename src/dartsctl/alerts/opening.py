@@ -46,6 +46,8 @@ def open_due(draft: Draft) -> None:
         when = opens_at(episode, draft.rules)
         if subject in dependents:
             when += draft.rules.understand_within
+        if draft.settles_at(subject) > draft.now:
+            when = max(when, draft.settles_at(subject))
         waiting.append((when, episode))
     due = [episode for when, episode in waiting if when <= draft.now]
     if not due or _more_will_come(draft, waiting):

@@ -17,6 +17,9 @@ class Rules:
     """How long nothing must be wrong until it has recovered. A look has to confirm it."""
     change_after: float = 10.0
     """How long looks must see another cause until an open episode has it."""
+    follow_for: float = 75.0
+    """How long a dependent may take after its root is well: the engine waits up to 60 s until it
+    starts a container again that has ended several times."""
     rewording_after: float = 60.0
     """Between two messages that only word the same cause in another way."""
     remind: float = 0.0

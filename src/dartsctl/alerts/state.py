@@ -108,6 +108,8 @@ class State:
 
     episodes: Mapping[Subject, Episode] = field(default_factory=dict)
     recent: Mapping[Subject, Recovery] = field(default_factory=dict)
+    followed: Mapping[Subject, float] = field(default_factory=dict)
+    """Dependents, and when a look last saw that their root is bad or stopped on purpose."""
     stopped: frozenset[str] = frozenset()
     """Services that were stopped on purpose and have not been started since."""
     work: Work | None = None

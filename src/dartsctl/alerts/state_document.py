@@ -10,6 +10,7 @@ from dartsctl.alerts.documents import (
     episode_document,
     message_document,
     optional_number,
+    parse_subject,
     read_episode,
     read_message,
     read_subject,
@@ -19,6 +20,7 @@ from dartsctl.alerts.observations import Silence
 from dartsctl.alerts.state import Recovery, State, Storm, Work
 
 if TYPE_CHECKING:
+    from dartsctl.alerts.problem import Subject
     from dartsctl.text.strict_json import Cursor
 
 
@@ -31,6 +33,7 @@ def state_document(state: State) -> Document:
     return {
         "episodes": [episode_document(episode) for episode in state.episodes.values()],
         "recent": [_recovery_document(recovery) for recovery in state.recent.values()],
+        "followed": {str(subject): when for subject, when in state.followed.items()},
         "stopped": sorted(state.stopped),
         "work": work,
         "silences": [silence_document(silence) for silence in state.silences],
@@ -50,6 +53,7 @@ def read_state(cursor: Cursor) -> State:
     return State(
         episodes={episode.subject: episode for episode in episodes},
         recent={recovery.episode.subject: recovery for recovery in recent},
+        followed=_read_followed(cursor.at("followed")),
         stopped=frozenset(cursor.at("stopped").texts()),
         work=_read_work(cursor.at("work")),
         silences=tuple(read_silence(item) for item in cursor.at("silences").items()),
@@ -131,6 +135,13 @@ def _read_storm(cursor: Cursor) -> Storm:
         since=cursor.at("since").number(),
         summed=cursor.at("summed").number(),
     )
+
+
+def _read_followed(cursor: Cursor) -> dict[Subject, float]:
+    followed: dict[Subject, float] = {}
+    for text, when in cursor.entries():
+        followed[parse_subject(text, cursor)] = when.number()
+    return followed
 
 
 def _refuse_many(cursor: Cursor, values: Iterable[object], most: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dartsctl.alerts.clock import forget_recoveries, next_due, resume, shift
+from dartsctl.alerts.clock import forget, next_due, resume, shift
 from dartsctl.alerts.draft import draft_of
 from dartsctl.alerts.exits import container_exited
 from dartsctl.alerts.looks import look
@@ -55,7 +55,12 @@ def step(
         _advance(draft)
     calm(draft)
     after = replace(
-        draft.state, episodes=draft.episodes, recent=draft.recent, now=now, due=draft.due
+        draft.state,
+        episodes=draft.episodes,
+        recent=draft.recent,
+        followed=draft.followed,
+        now=now,
+        due=draft.due,
     )
     return after, tuple(draft.messages)
 
@@ -85,5 +90,5 @@ def _advance(draft: Draft) -> None:
     open_due(draft)
     catch_up(draft)
     remind(draft)
-    forget_recoveries(draft)
+    forget(draft)
     draft.due = next_due(draft)
