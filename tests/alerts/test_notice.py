@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -33,7 +34,7 @@ def test_an_alert_has_sentence_cause_time_evidence_and_command() -> None:
     lines = notice.body.splitlines()
     assert lines[0] == PROBLEM.sentence
     assert lines[1] == "cause: out-of-memory"
-    assert lines[2].startswith("since: 1970-01-01T")
+    assert re.match(r"since: \d{4}-\d\d-\d\dT\d\d:", lines[2])
     assert lines[3:] == [
         "affected: nginx, port 443/tcp",
         "evidence:",
@@ -59,9 +60,11 @@ def test_the_title_says_what_has_happened(occasion: Occasion, kind: str, title: 
 
 
 def test_a_recovery_says_what_it_was_and_how_long() -> None:
-    notice = WRITER.write(message("recovered", 1300.0))
+    confirmed_later = replace(EPISODE, good_since=1240.0)
+    notice = WRITER.write(message("recovered", 1300.0, confirmed_later))
     assert notice.body.startswith(f"darts-app has recovered; before: {PROBLEM.sentence}\n")
-    assert "(5 min)" in notice.body
+    assert re.search(r"^until: \d{4}-\d\d-\d\dT.* \(4 min\)$", notice.body, re.MULTILINE)
+    assert notice.title.startswith("RECOVERED after 4 min: darts-app: ")
 
 
 @pytest.mark.parametrize("occasion", ["opened", "recovered"])

@@ -113,7 +113,7 @@ def describe_subject(subject: Subject) -> str:
 
 def _headline(message: Message, what: str) -> str:
     episode = message.episode
-    lasted = exact_duration(max(0.0, message.when - episode.began))
+    lasted = _lasted(message)
     words = {
         "opened": f"FAILED: {what}",
         "updated": f"CHANGED: {what}",
@@ -125,6 +125,14 @@ def _headline(message: Message, what: str) -> str:
     if message.occasion == "opened" and episode.problem.severity == "warning":
         return f"WARNING: {what}"
     return words[message.occasion]
+
+
+def _lasted(message: Message) -> str:
+    """Return how long it has lasted: of what has recovered, until nothing was wrong any more."""
+    until = message.when
+    if message.occasion == "recovered":
+        until = message.episode.good_since or message.when
+    return exact_duration(max(0.0, until - message.episode.began))
 
 
 def _kind(message: Message) -> NoticeKind:
@@ -172,8 +180,8 @@ def _details(message: Message) -> list[str]:
     problem = episode.problem
     lines = [f"cause: {problem.cause}", f"since: {local_time(episode.began)}"]
     if message.occasion == "recovered":
-        lasted = exact_duration(max(0.0, message.when - episode.began))
-        return [*lines, f"until: {local_time(message.when)} ({lasted})"]
+        until = episode.good_since or message.when
+        return [*lines, f"until: {local_time(until)} ({_lasted(message)})"]
     if message.note:
         lines.append(message.note)
     elif episode.count > 1:
