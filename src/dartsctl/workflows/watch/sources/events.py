@@ -88,6 +88,8 @@ class EventsSource:
         """The services of started containers whose settings are not read yet."""
         self._has_listed = False
         self._skew = 0.0
+        self._is_live = False
+        """Whether what comes has just happened: what the engine has kept comes first."""
         self._pid: int | None = None
         self._ended: float | None = None
         """When the last stream ended, by the engine's clock."""
@@ -114,8 +116,8 @@ class EventsSource:
     def _follow(self, emit: Emit, stop: threading.Event) -> None:
         """Follow one stream to its end. Raises DockerUnavailable."""
         with closing(self._control.events(self._project, self._recent)) as stream:
+            self._is_live = False
             try:
-                self._skew = self._measure_skew()
                 self._reconcile(emit)
                 self._take_all(stream, emit, stop)
             finally:
@@ -144,6 +146,7 @@ class EventsSource:
         for event in events or ():
             self._event(event, emit)
         if not events:
+            self._is_live = True
             self._inspect()
         self._emit_all(self._history.due(self._monotonic()), emit)
         return events is not None
@@ -153,7 +156,8 @@ class EventsSource:
         if event.action == "die" and not event.is_one_off:
             emit(Noticed("events", event.service, _died(event), now))
         self._recent.add((event,))
-        self._emit_all(self._history.follow(event, self._monotonic()), emit)
+        happenings = self._history.follow(event, self._monotonic())
+        self._emit_all(happenings, emit, is_now=self._is_live)
         if event.action == "start" and not event.is_one_off:
             self._unknown[event.id] = event.service
         elif event.action in ("die", "destroy"):
@@ -174,6 +178,7 @@ class EventsSource:
 
     def _reconcile(self, emit: Emit) -> None:
         """List the containers, and compare. Raises DockerUnavailable."""
+        self._skew = self._measure_skew()
         pid = self._control.pid()
         snapshots = self._snapshots.all()
         ended = None
@@ -218,13 +223,16 @@ class EventsSource:
             text = f"the engine's events cannot be read, so it is listed instead: {error.message}"
             emit(Note(text, self._clock()))
 
-    def _emit_all(self, happenings: Iterable[Happening], emit: Emit) -> None:
+    def _emit_all(
+        self, happenings: Iterable[Happening], emit: Emit, *, is_now: bool = False
+    ) -> None:
+        """Emit what has just happened (`is_now`), or at its time by the engine's clock."""
         now = self._clock()
         for happening in happenings:
             observation = happening.observation
             if isinstance(observation, Exited):
                 since = now
-                if happening.when is not None:
+                if happening.when is not None and not is_now:
                     since = min(now, happening.when - self._skew)
                 problem = replace(observation.problem, since=since)
                 observation = replace(observation, problem=problem)

@@ -37,21 +37,24 @@ class ProcessSource:
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         detail: Callable[[str], None],
+        watch: Callable[[], FirstProcesses] = FirstProcesses,
     ) -> None:
         """`detail`: shows a line with --verbose."""
+        self._watch = watch
         self._running = running
         self._clock = clock
         self._monotonic = monotonic
         self._detail = detail
         self._watched: dict[str, RunningContainer] = {}
         self._refused: set[RunningContainer] = set()
+        self._has_said = False
         self._ended: dict[RunningContainer, float] = {}
         """When the process of a container ended whose event has not come yet."""
 
     def run(self, emit: Emit, stop: threading.Event) -> None:
         """Watch until `stop` is set."""
         try:
-            processes = FirstProcesses()
+            processes = self._watch()
         except OSError as error:
             self._say_why(error)
             return
@@ -100,7 +103,8 @@ class ProcessSource:
 
     def _say_why(self, error: OSError) -> None:
         """Say why a process is not watched, the first time."""
-        if not self._refused:
+        if not self._has_said:
+            self._has_said = True
             self._detail(f"the ends of containers are seen by the engine's events only: {error}")
 
 
