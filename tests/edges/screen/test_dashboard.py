@@ -1,4 +1,4 @@
-"""The dashboard at a real terminal: what it shows, and how it leaves the terminal."""
+"""The dashboard at a real terminal: what it shows, and how it leaves it (edge-cases.md#92)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Lines are written at once, and a reader who does not read, or has gone, holds up nobody."""
+"""Lines are written at once, and a reader who does not read, or has gone, holds up nobody.
+
+edge-cases.md#92.
+"""
 
 from __future__ import annotations
 
