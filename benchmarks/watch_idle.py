@@ -60,6 +60,7 @@ class Cost:
 def compose_file() -> str:
     """Return ten services: nginx and nine small web servers, four with a health check."""
     lines = ["services:", "  web:", f"    image: {NGINX_IMAGE}", f'    ports: ["{PORT}:80"]']
+    lines += ["    depends_on: [app1, app2]"]
     lines += ['    volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"]']
     for number in range(1, SERVICES):
         lines += [f"  app{number}:", f"    image: {APP_IMAGE}", "    restart: unless-stopped"]
