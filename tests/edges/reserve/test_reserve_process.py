@@ -297,3 +297,13 @@ def test_another_user_gets_no_answer(
     assert done.stdout == answer, done.stderr
     assert b"PermissionError" not in done.stderr
     assert reserve.read()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root watches for another user")
+def test_the_user_of_the_state_folder_may_ask_a_watch_of_root(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    with open_folder(tmp_path) as folder, ReserveProcess(folder, "demo") as reserve:
+        wait_for(reserve, lambda state: state.watch == os.getpid())
+        words = [sys.executable, "-c", ASKS, str(folder.path), "65534"]
+        done = subprocess.run(words, capture_output=True, check=False)
+        assert done.stdout == b'{"version', done.stderr

@@ -3,9 +3,9 @@
 It is a small BPF program on the root of the cgroup v2 hierarchy (BPF_CGROUP_INET4_BIND and
 INET6_BIND). bind() to one of its endpoints fails with EADDRINUSE, as if the port were taken, unless
 the caller is root's and is called `dockerd` or `docker-proxy` (which of the two binds depends on
-the engine's version, engine-rules.md#who-binds), or is the process that reserves the ports. Other
-network namespaces, so the containers' own, are not affected, and neither are other addresses.
-(`::` counts as all IPv4 addresses too: a program cannot see IPV6_V6ONLY.)
+the engine's version, engine-rules.md#who-binds), or is the process that reserves the ports, by its
+name and our user. Other network namespaces, so the containers' own, are not affected, and neither
+are other addresses. (`::` counts as all IPv4 addresses too: a program cannot see IPV6_V6ONLY.)
 
 It goes by name and user, not by pid: a restarted engine starts its containers before anybody could
 say what its new pid is. So another program of root that has such a name gets through too.
@@ -14,8 +14,8 @@ The kernel holds the programs by two descriptors (links). They end with this pro
 SIGKILL, and nothing is left. Other programs, such as systemd's, are kept: each of them must agree.
 
 Not covered are ports that the kernel chooses (bind to port 0, connect, listen without bind). It
-needs root (CAP_BPF and CAP_NET_ADMIN) and a kernel with all that is used here; measured on Linux
-6.18. Without them `BindGate` raises OSError.
+needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and a kernel with what is used here (measured
+on Linux 6.18). Without them `BindGate` raises OSError.
 """
 
 from __future__ import annotations
@@ -209,20 +209,22 @@ def _refuse_unless_engine() -> _Program:
     steps: _Program = [
         *((0xBF, 1, 6, 0, 0), (0x85, 0, 0, 0, _GET_NETNS_COOKIE)),
         *((0x18, 1, 0, 0, low), (0, 0, 0, 0, high), (0x5D, 0, 1, "allow", 0)),
-        *((0x85, 0, 0, 0, _GET_UID), (0x56, 0, 0, "refuse", 0)),
+        *((0x85, 0, 0, 0, _GET_UID), (0xBC, 9, 0, 0, 0)),
         *((0x7A, 10, 0, -16, 0), (0x7A, 10, 0, -8, 0)),
         *((0xBF, 1, 10, 0, 0), (0x07, 1, 0, 0, -16), (0xB7, 2, 0, 0, 16)),
         *((0x85, 0, 0, 0, _GET_COMM), (0x79, 7, 10, -16, 0), (0x79, 8, 10, -8, 0)),
     ]
-    for name in (*ENGINE_NAMES, OWN_NAME):
+    users = {**dict.fromkeys(ENGINE_NAMES, 0), OWN_NAME: os.geteuid()}
+    for name, uid in users.items():
         first, second, third, fourth = struct.unpack("=4i", name.encode().ljust(16, b"\0"))
         steps += [
             *((0x18, 1, 0, 0, first), (0, 0, 0, 0, second), (0x5D, 7, 1, f"not {name}", 0)),
-            *((0x18, 1, 0, 0, third), (0, 0, 0, 0, fourth), (0x1D, 8, 1, "allow", 0)),
+            *((0x18, 1, 0, 0, third), (0, 0, 0, 0, fourth), (0x5D, 8, 1, f"not {name}", 0)),
+            (0x16, 9, 0, "allow", uid),
             _label(f"not {name}"),
         ]
     refusal: _Program = [(0xB7, 1, 0, 0, -errno.EADDRINUSE), (0x85, 0, 0, 0, _SET_RETVAL)]
-    return [*steps, _label("refuse"), *refusal, (0xB7, 0, 0, 0, 0), (0x95, 0, 0, 0, 0)]
+    return [*steps, *refusal, (0xB7, 0, 0, 0, 0), (0x95, 0, 0, 0, 0)]
 
 
 def _go(label: str) -> _Program:

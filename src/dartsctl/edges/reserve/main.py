@@ -10,6 +10,7 @@ verbs it listens on another one (messages.py). It ends with `watch`.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import selectors
 import signal
@@ -64,7 +65,7 @@ class Reserve:
     @property
     def is_waiting(self) -> bool:
         """Whether something is to be tried again soon."""
-        return bool(self._refused)
+        return errno.EADDRINUSE in self._refused.values()
 
     def follow(self, orders: Orders) -> None:
         """Take and let go what the orders say."""

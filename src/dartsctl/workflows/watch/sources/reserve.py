@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from dartsctl.workflows.watch.request import WatchRequest
     from dartsctl.workflows.watch.signals import Emit
 
-_PAUSE = 1.0
-"""Seconds between two looks at the engine's list, which takes 2 ms."""
+_PAUSE = 2.0
+"""Seconds between two looks at the engine's list, if no event says that something has changed."""
 _AGAIN = 5.0
 """Seconds until the process is started again, or the files are read again."""
 _ENGINE = "dockerd"
@@ -95,6 +95,9 @@ class Reserve:
         self._published: dict[str, tuple[Endpoint, ...]] = {}
 
     def run(self, emit: Emit, stop: threading.Event) -> None:
+        if self._request.environment.name == "dev":
+            self._say("no ports are reserved: those of dev move when they are taken", emit)
+            return
         while not stop.is_set():
             try:
                 wanted = self._read_wanted()
@@ -216,7 +219,7 @@ class _Starts:
     def wait(self, descriptor: int) -> bool:
         """Wait until something happens, there or at the engine. Return whether a container starts.
 
-        An engine that cannot be followed is looked at every second.
+        An engine that cannot be followed is looked at every two seconds.
         """
         self._open()
         descriptors: list[int] = [descriptor]
@@ -253,8 +256,6 @@ def _words(held: frozenset[Endpoint], state: State) -> str:
 
 def _no_gate(engine: EngineRules) -> str:
     """Return why there cannot be a gate; empty if there can be one, as far as is known here."""
-    if os.geteuid() != 0:
-        return "it needs root"
     if engine.kind != "local" or engine.product != "docker":
         return "which process binds for this engine is not known"
     for entry in Path("/proc").iterdir():
