@@ -80,9 +80,14 @@ def test_an_engine_elsewhere_does_not_wait_for_docker_service() -> None:
         assert "docker.service" not in text
 
 
-def test_only_a_watch_that_reserves_ports_may_bind_them_all() -> None:
+def test_only_a_watch_that_reserves_ports_may_bind_them_all_and_keep_others_out() -> None:
     text = lines(replace(PLAN, reserves=True), "dartsctl-watch-shop.service")
-    assert "AmbientCapabilities=CAP_NET_BIND_SERVICE" in text
+    gate = "CAP_BPF CAP_NET_ADMIN CAP_PERFMON"
+    assert f"AmbientCapabilities=CAP_NET_BIND_SERVICE {gate}" in text
+    assert "SystemCallFilter=@system-service bpf" in text
+    root = lines(replace(PLAN, reserves=True, user="root"), "dartsctl-watch-shop.service")
+    assert any(line.endswith(gate) for line in root)
+    assert "SystemCallFilter=@system-service" in lines(PLAN, "dartsctl-watch-shop.service")
 
 
 def test_a_folder_in_tmp_is_not_hidden() -> None:

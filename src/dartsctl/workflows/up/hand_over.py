@@ -53,10 +53,8 @@ class HandOver:
             if answer is None:
                 self._end_process(connection)
                 return
-        if not answer.endpoints:
-            return
-        self._waits = not answer.guarded
-        if not self._waits:
+        self._waits = bool(answer.held) and not answer.guarded
+        if not self._waits:  # also without any: the watch may be about to hold them
             self._release()
 
     def follow(self, line: str) -> None:

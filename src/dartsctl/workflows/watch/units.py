@@ -16,6 +16,8 @@ _WITHIN = "5m"
 _UNQUOTED = re.compile(r"[A-Za-z0-9_@:,./+-]+")
 
 # CAP_NET_BIND_SERVICE holds production ports below 1024; CAP_SYS_PTRACE names who holds a port
+_OF_GATE = "CAP_BPF CAP_NET_ADMIN CAP_PERFMON"
+"""What `--reserve` needs, so that only the engine can bind its ports (reserve/bind_gate.py)."""
 _OF_USER = "CAP_NET_BIND_SERVICE"
 _OF_ROOT = "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_NET_BIND_SERVICE CAP_SYS_PTRACE"
 
@@ -155,10 +157,14 @@ def _place(plan: UnitPlan) -> list[str]:
 
 def _hardening(plan: UnitPlan) -> list[str]:
     capabilities = ""
+    system_calls = "@system-service"
     if plan.user == "root":
         capabilities = _OF_ROOT
     elif plan.reserves:
         capabilities = _OF_USER
+    if plan.reserves:
+        capabilities += f" {_OF_GATE}"
+        system_calls += " bpf"
     lines = [
         "UMask=0077",
         "NoNewPrivileges=yes",
@@ -186,7 +192,7 @@ def _hardening(plan: UnitPlan) -> list[str]:
         "RestrictRealtime=yes",
         "RestrictSUIDSGID=yes",
         "SystemCallArchitectures=native",
-        "SystemCallFilter=@system-service",
+        f"SystemCallFilter={system_calls}",
         "SystemCallErrorNumber=EPERM",
     ]
 

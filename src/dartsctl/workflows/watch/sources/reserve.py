@@ -123,27 +123,27 @@ class Reserve:
         return _Wanted(inputs.stack.project, published, inputs.control, _no_gate(inputs.engine))
 
     def _reserve(self, wanted: _Wanted, emit: Emit, stop: threading.Event) -> None:
-        """Give orders until the files may have changed, or the process has ended."""
-        endpoints = wanted.endpoints[:LARGEST_RESERVE]
-        if left := wanted.endpoints[LARGEST_RESERVE:]:
-            self._say(f"more than {LARGEST_RESERVE}: not reserved: {in_short(left)}", emit)
+        """Give orders until the process has ended."""
         with (
             open_watch(self._deps.state, self._request.project, make=True) as folder,
             ReserveProcess(folder, wanted.project) as process,
             _Starts(wanted) as starts,
         ):
-            turn = 0
+            read_in_turn = 0
             while process.read() and not stop.is_set():
-                if process.state.turn != turn and not process.state.released:
-                    return  # a verb has ended: it may have started other files
-                turn = process.state.turn
-                orders = self._orders(endpoints, wanted, turn)
+                state = process.state
+                if state.turn != read_in_turn and not state.released:
+                    with suppress(DartsctlError):  # a verb has ended: the files may be other ones
+                        wanted = self._read_wanted()
+                    read_in_turn = state.turn
+                orders = self._orders(wanted, state.turn)
                 process.send(orders)
                 if starts.wait(process.descriptor):
                     process.send(replace(orders, held=()))
                 self._tell(process.state, wanted, emit)
 
-    def _orders(self, endpoints: tuple[Endpoint, ...], wanted: _Wanted, turn: int) -> Orders:
+    def _orders(self, wanted: _Wanted, turn: int) -> Orders:
+        endpoints = wanted.endpoints[:LARGEST_RESERVE]
         guarded = () if wanted.no_gate else endpoints
         try:
             containers = self._deps.engine().containers()
@@ -173,6 +173,8 @@ class Reserve:
         """Say what is reserved, and what is not, once each."""
         if not state.watch:  # it has not begun
             return
+        if left := wanted.endpoints[LARGEST_RESERVE:]:
+            self._say(f"more than {LARGEST_RESERVE}: not reserved: {in_short(left)}", emit)
         reason = wanted.no_gate or state.gate_error
         guarded, held = frozenset(state.guarded), frozenset(state.held)
         if guarded and guarded != self._said.guarded:
