@@ -69,7 +69,13 @@ class Checked:
 @pytest.fixture
 def checked(tmp_path: Path) -> Iterator[Checked]:
     clock, known, status = FakeClock(1000.0), Known(), {"/": 200}
-    checks = RequestChecks(known, deps=fake_deps(tmp_path, clock), interval=15, chance=lambda: 0.5)
+
+    def monotonic() -> float:
+        clock.seconds += 1e-9  # two readings of a real clock are never the same
+        return clock.seconds
+
+    deps = fake_deps(tmp_path, clock, now=lambda: round(clock.seconds, 3), monotonic=monotonic)
+    checks = RequestChecks(known, deps=deps, interval=15, chance=lambda: 0.5)
     with site(lambda path: status.get(path, 200)) as (port, asked):
         yield Checked(clock, known, checks, asked, port, status)
 

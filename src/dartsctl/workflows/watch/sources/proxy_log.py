@@ -94,6 +94,10 @@ class ProxyLog:
             if any(logs.waits for logs in self._logs.values()):
                 pause = _PAUSE
             stop.wait(pause)
+        self.close()
+
+    def close(self) -> None:
+        """Follow nothing any more."""
         self._forget(list(self._logs))
 
     def turn(self, emit: Emit, patience: float) -> None:
