@@ -253,3 +253,33 @@ def test_a_watch_that_was_killed_goes_on_with_its_episode(
     assert [row[0] for row in watched.messages()] == ["opened"], watched.text
     start(stack, "app")
     assert watched.wait_for("recovered")["episode"] == opened["episode"]
+
+
+def test_heal_starts_what_ended_and_waits_until_a_port_is_free_again(
+    stack: LiveStack, watched: Watched
+) -> None:
+    from live.stack import docker, until
+
+    watched.stop()
+    watched.start("--heal")
+    begin = len(watched.lines)
+    os.kill(pid_of(stack, "app"), signal.SIGKILL)
+    healed = watched.wait_for("healed", begin)
+    assert healed["data"]["ok"], healed
+    assert healed["data"]["actions"][0] == "start"
+    watched.wait_for("recovered", begin, subject="service:app")
+
+    begin = len(watched.lines)
+    docker("stop", name_of(stack, "app"))
+    holder = stack.listen(stack.ports[1])
+    docker("start", name_of(stack, "app"), check=False)
+    watched.wait_for("opened", begin)
+    time.sleep(3)
+    assert not [line for line in watched.lines[begin:] if line["kind"] == "healed"], watched.text
+    stack.end(holder)
+    assert watched.wait_for("healed", begin)["data"]["ok"], watched.text
+    until(lambda: stack.containers()[name_of(stack, "app")] == "running")
+    watched.wait_for("recovered", begin)
+    history = stack.run("history").text
+    assert "repair-start" in history
+    assert "repair-recreate" in history

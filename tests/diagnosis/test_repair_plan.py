@@ -16,7 +16,7 @@ from dartsctl.diagnosis.facts import (
 )
 from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.diagnosis.nginx.config import Config, Route, Target
-from dartsctl.diagnosis.repair_plan import RepairPlan, make_plan, settling
+from dartsctl.diagnosis.repair_plan import RepairPlan, make_plan, safe_plan, settling
 from dartsctl.diagnosis.repairs import RepairAction
 
 NOW = 1000.0
@@ -156,6 +156,35 @@ def test_every_cause_leads_to_steps_or_to_a_person() -> None:
     for cause in Cause:
         plan = make_plan([finding(cause, "app")], stack(service("app", GONE), WEB))
         assert plan.steps or plan.by_hand, cause
+
+
+@pytest.mark.parametrize(
+    ("cause", "app", "expected"),
+    [
+        (Cause.PORT_SQUATTER, NEVER, []),
+        (Cause.OTHER_CONTAINER, NEVER, []),
+        (Cause.OUT_OF_MEMORY, GONE, []),
+        (Cause.CRASH_LOOP, container("app", "restarting"), []),
+        (Cause.NEVER_STARTED, NEVER, ["recreate", "reload-proxy"]),
+        (Cause.NO_PORTS, container("app"), ["recreate", "reload-proxy"]),
+        (Cause.APP_EXITED, GONE, ["start", "reload-proxy"]),
+        (Cause.STALE_UPSTREAM, container("app"), ["reload-proxy"]),
+    ],
+)
+def test_a_safe_plan_frees_nothing_and_leaves_no_half_repair(
+    cause: Cause, app: ContainerFacts, expected: list[str]
+) -> None:
+    plan = safe_plan([finding(cause, "app")], stack(service("app", app), WEB))
+    assert [step.action.value for step in plan.steps] == expected
+    assert plan.by_hand == ()
+
+
+def test_a_safe_plan_leaves_out_whole_stacks_and_what_is_spared() -> None:
+    gone = finding(Cause.APP_EXITED, "app")
+    facts = stack(service("app", GONE), WEB)
+    assert safe_plan([gone], facts, spared={"app"}).steps == ()
+    nothing = stack(service("app"), service("web"))
+    assert safe_plan([finding(Cause.NEVER_STARTED, "app")], nothing).steps == ()
 
 
 def test_a_stack_without_containers_is_started_as_a_whole() -> None:

@@ -36,18 +36,17 @@ class Watched:
     """The lines of one or more runs of `dartsctl watch --json` for a stack, in their order."""
 
     live: LiveStack
-    words: tuple[str, ...] = ()
     lines: list[Line] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     _readers: list[threading.Thread] = field(default_factory=list)
     _process: subprocess.Popen[str] | None = None
 
-    def start(self) -> None:
-        """Start it, and wait until its first look is over."""
+    def start(self, *words: str) -> None:
+        """Start it with these options, and wait until its first look is over."""
         self.close()
         known = len(self.lines)
         self._process = self.live.spawn(
-            [sys.executable, "-m", "dartsctl", "watch", "--json", *self.words],
+            [sys.executable, "-m", "dartsctl", "watch", "--json", *words],
             stderr=subprocess.PIPE,
             env=self.live.environ,
         )

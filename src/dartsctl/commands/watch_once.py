@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.alerts.draft import concerns
+from dartsctl.diagnosis.findings import Cause
 from dartsctl.edges.state.project_work import project_work
 from dartsctl.edges.state.silence_book import SilenceBook
 from dartsctl.edges.state.watch_lock import running_watch
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _PAUSE = 3.0
 """Seconds between two looks while something is wrong and may become well."""
+_AFTER_A_RESTART = frozenset((Cause.NO_PORTS, Cause.NEVER_STARTED, Cause.STALE_UPSTREAM))
+"""What `--once` heals. It does not know whether a container that has ended should run."""
 _EVIDENCE = 8
 """Lines of evidence that a person is shown."""
 
@@ -102,7 +105,7 @@ def once(request: OnceRequest, *, deps: Deps) -> ExitCode:
     watches = request.watches
     if request.only_existing:
         watches = _existing(watches, deadline, deps)
-    rows = [_look_until(watch, deadline, deps) for watch in watches]
+    rows = [_look_until(watch, deadline, deps, dry_run=request.dry_run) for watch in watches]
     if request.sends and not request.dry_run:
         for row in rows:
             if not row.work:
@@ -143,8 +146,13 @@ def _existing(
             return tuple(watch for watch in watches if of_project(containers, watch.project))
 
 
-def _look_until(request: WatchRequest, deadline: float, deps: Deps) -> _Seen:
-    """Look, again and again until nothing is wrong or the deadline has passed."""
+def _look_until(
+    request: WatchRequest, deadline: float, deps: Deps, *, dry_run: bool = False
+) -> _Seen:
+    """Look, again and again until nothing is wrong or the deadline has passed.
+
+    With `heal` one attempt is made at what an engine's restart leaves behind.
+    """
     project = request.project
     known = Known()
     known.state = WatchState(deps.state, project).peek().state
@@ -152,6 +160,8 @@ def _look_until(request: WatchRequest, deadline: float, deps: Deps) -> _Seen:
     if running_watch(deps.state, project):
         planned = known.state.stopped
     eyes = looks_of(request, known, deps=deps).eyes
+    notes: list[str] = []
+    may_heal = request.settings.heal and not dry_run
     while True:
         result = eyes.look()
         page = SilenceBook(deps.state, project).read(deps.now())
@@ -164,9 +174,32 @@ def _look_until(request: WatchRequest, deadline: float, deps: Deps) -> _Seen:
             )
         if page.problem:
             seen.notes.append(page.problem)
+        if may_heal and not seen.work:
+            may_heal = False
+            healed = _heal(seen, deps)
+            if healed:
+                notes.append(healed)
+                continue
+        seen.notes += notes
         if not seen.findings or deps.monotonic() >= deadline:
             return seen
         deps.sleep(_PAUSE)
+
+
+def _heal(seen: _Seen, deps: Deps) -> str:
+    """Repair what an engine's restart leaves behind. Return what was done, empty for nothing."""
+    from dartsctl.workflows.watch.heal import heal  # Compose's runs: only `--heal` pays for them
+
+    services = {row.subject.name for row in seen.findings if row.subject.kind == "service"}
+    if not services:
+        return ""
+    try:
+        healing = heal(
+            seen.request, services, deps=deps, spared=seen.planned, causes=_AFTER_A_RESTART
+        )
+    except DartsctlError as error:
+        return f"not healed: {error.message}"
+    return healing.text if healing else ""
 
 
 def _code(rows: Sequence[_Seen]) -> ExitCode:

@@ -5,7 +5,7 @@ Data only; workflows/doctor/repair.py carries it out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -107,6 +107,25 @@ def make_plan(findings: Sequence[Finding], facts: Facts) -> RepairPlan:
     if freed:
         steps.insert(0, RepairStep(RepairAction.FREE, "", "; ".join(freed)))
     return RepairPlan(tuple(steps), tuple(by_hand))
+
+
+def safe_plan(
+    findings: Sequence[Finding], facts: Facts, spared: Collection[str] = ()
+) -> RepairPlan:
+    """Return the part of the plan that needs nobody's decision.
+
+    Left out is what would free a port or a name, start the whole stack, or is only part of the
+    repair, and services in `spared`.
+    """
+    safe = []
+    for finding in findings:
+        repair = _repair_of(finding, facts)
+        is_whole = repair.action not in (None, RepairAction.UP) and not repair.is_partial
+        if is_whole and not repair.frees:
+            safe.append(finding)
+    plan = make_plan([row for row in safe if row.service not in spared], facts)
+    steps = tuple(step for step in plan.steps if step.service not in spared)
+    return RepairPlan(steps)
 
 
 def settling(plan: RepairPlan, facts: Facts) -> tuple[str, ...]:

@@ -41,9 +41,12 @@ def problems(now: Facts) -> dict[str, Any]:
         (finding(), "service:app"),
         (finding(Cause.NEVER_STARTED, "", data={}), "site"),
         (finding(Cause.ENGINE_DOWN, "", data={}), "engine"),
-        (finding(Cause.PORT_SQUATTER, data={"port": 5000, "protocol": "tcp"}), "port:5000/tcp"),
-        (finding(Cause.OTHER_CONTAINER, data={"port": 53, "protocol": "udp"}), "port:53/udp"),
-        (finding(Cause.ENTRY_PORT_TAKEN, "web", data={"port": 80}), "port:80/tcp"),
+        (finding(Cause.PORT_SQUATTER, data={"port": 5000, "protocol": "tcp"}), "service:app"),
+        (
+            finding(Cause.OTHER_CONTAINER, data={"port": 53, "protocol": "udp"}, harmless=True),
+            "port:53/udp",
+        ),
+        (finding(Cause.ENTRY_PORT_TAKEN, "web", data={"port": 80}, harmless=True), "port:80/tcp"),
         (finding(Cause.NEVER_STARTED, data={"port": 80}), "service:app"),
         (
             finding(Cause.CERTIFICATE, "web", data={"certificate": "/tls/a.pem"}, is_aside=True),
@@ -53,14 +56,19 @@ def problems(now: Facts) -> dict[str, Any]:
     ],
 )
 def test_the_subject(row: Finding, subject: str) -> None:
-    assert str(subject_of(row)) == subject
+    assert str(subject_of(row, facts(service("app", container("app"))))) == subject
+
+
+def test_a_stack_that_is_down_has_held_ports_and_no_service_that_is_down() -> None:
+    row = finding(Cause.PORT_SQUATTER, data={"port": 5000})
+    assert subject_of(row, facts(service("app"))) == Subject("port", "5000/tcp")
 
 
 def test_what_follows_is_affected() -> None:
     row = finding(Cause.PORT_SQUATTER, data={"port": 80, "followed_by": ["web", "app", "web"]})
-    assert problem_of(row, facts()).affected == (
-        Subject("service", "app"),
+    assert problem_of(row, facts(service("app", container("app")))).affected == (
         Subject("service", "web"),
+        Subject("port", "80/tcp"),
     )
     row = finding(data={"followed_by": ["app", "web"]})
     assert problem_of(row, facts()).affected == (Subject("service", "web"),)
@@ -154,12 +162,12 @@ def test_a_log_that_cannot_be_read_is_said_to_be_so() -> None:
     assert problem.evidence[-1] == "its log cannot be read: the logging driver keeps none"
 
 
-def test_a_held_port_names_the_holder_and_the_service_follows() -> None:
+def test_a_service_whose_port_is_held_names_the_holder_and_the_port_follows() -> None:
     waiting = container("app", state="created", error="address already in use")
     now = facts(service("app", waiting, conflicts=(conflict(FLASK),)))
-    problem = problems(now)["port:5000/tcp"]
+    problem = problems(now)["service:app"]
     assert "python (pid 1234" in problem.sentence
-    assert Subject("service", "app") in problem.affected
+    assert Subject("port", "5000/tcp") in problem.affected
     assert problem.data["pid"] == 1234
 
 

@@ -50,7 +50,7 @@ def problems_of(findings: Sequence[Finding], facts: Facts) -> tuple[Problem, ...
 
 def problem_of(finding: Finding, facts: Facts) -> Problem:
     """Return a finding as a problem."""
-    subject = subject_of(finding)
+    subject = subject_of(finding, facts)
     container = _container(finding, facts)
     return Problem(
         subject,
@@ -65,18 +65,30 @@ def problem_of(finding: Finding, facts: Facts) -> Problem:
     )
 
 
-def subject_of(finding: Finding) -> Subject:
-    """Return what a finding is about: the port where somebody holds it, else the service."""
+def subject_of(finding: Finding, facts: Facts) -> Subject:
+    """Return what a finding is about: the service that is down, else the port that is held.
+
+    A service whose port somebody has is down until it is started, not only until the port is free.
+    """
     if finding.cause is Cause.ENGINE_DOWN:
         return Subject("engine")
     data = finding.data
-    if finding.cause in _OF_PORTS and data.get("port"):
-        return Subject("port", f"{data['port']}/{data.get('protocol', 'tcp')}")
+    port = _held_port(finding)
+    if port and (finding.harmless or not facts.has_containers):
+        return port
     if finding.cause is Cause.CERTIFICATE and finding.is_aside and data.get("certificate"):
         return Subject("certificate", str(data["certificate"]))
     if finding.service:
         return Subject("service", finding.service)
     return Subject("site")
+
+
+def _held_port(finding: Finding) -> Subject | None:
+    """Return the port that somebody holds, None if the finding is about none."""
+    data = finding.data
+    if finding.cause not in _OF_PORTS or not data.get("port"):
+        return None
+    return Subject("port", f"{data['port']}/{data.get('protocol', 'tcp')}")
 
 
 def _sentence(finding: Finding) -> str:
@@ -102,12 +114,14 @@ def _severity(finding: Finding) -> Severity:
 
 
 def _affected(finding: Finding, subject: Subject) -> tuple[Subject, ...]:
-    """Return what follows: the services, and the certificate that a proxy fails with."""
+    """Return what follows: services, the port that is held, a proxy's certificate."""
     followers = finding.data.get("followed_by", ())
     names = [finding.service]
     if isinstance(followers, list | tuple):
         names += map(str, followers)
     affected = [Subject("service", name) for name in dict.fromkeys(names) if name]
+    if port := _held_port(finding):
+        affected.append(port)
     if where := finding.data.get("certificate"):
         affected.append(Subject("certificate", str(where)))
     return tuple(other for other in affected if other != subject)

@@ -66,7 +66,10 @@ class RepairRun:
         answers: Answers,
         *,
         deps: Deps,
+        verb: str = "doctor --fix",
     ) -> None:
+        """`verb`: who repairs, as other runs of dartsctl and the history name it."""
+        self._verb = verb
         self._plan = plan
         self._examination = examination
         self._executor = executor
@@ -85,9 +88,7 @@ class RepairRun:
         environment = self._examination.request.environment
         deadline = self._answers.wait_timeout
         with (
-            locked_project(
-                environment, verb="doctor --fix", within=deadline, deps=self._deps
-            ) as work,
+            locked_project(environment, verb=self._verb, within=deadline, deps=self._deps) as work,
             interruptible(),
         ):
             try:
@@ -198,6 +199,7 @@ class RepairRun:
             step.service or self._examination.facts.project,
             step.reason,
             result=result,
+            verb=self._verb,
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.workflows.watch.sources import (
     events,
+    healer,
     processes,
     proxy_log,
     requests,
@@ -32,6 +33,7 @@ SOURCES: tuple[Maker, ...] = (
     requests.make,
     proxy_log.make,
     reserve.make,
+    healer.make,
 )
 
 
