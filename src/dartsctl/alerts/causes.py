@@ -24,7 +24,9 @@ OF_A_START = frozenset(
 )
 """What a look sees of a container that is starting again: no reason why it ended."""
 NEVER_STARTED = "never-started"
-NOT_BY_A_STOP = frozenset((NEVER_STARTED, CRASH_LOOP))
+HELD_PORT = frozenset(("port-squatter", "other-container", "entry-port-taken"))
+"""Somebody has a port that a service publishes."""
+NOT_BY_A_STOP = frozenset((NEVER_STARTED, CRASH_LOOP, *HELD_PORT))
 """Causes that a service does not have after a stop on purpose."""
 _START = 60.0
 """Seconds after an exit in which a container may still be starting."""

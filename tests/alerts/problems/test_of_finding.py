@@ -41,12 +41,9 @@ def problems(now: Facts) -> dict[str, Any]:
         (finding(), "service:app"),
         (finding(Cause.NEVER_STARTED, "", data={}), "site"),
         (finding(Cause.ENGINE_DOWN, "", data={}), "engine"),
-        (finding(Cause.PORT_SQUATTER, data={"port": 5000, "protocol": "tcp"}), "service:app"),
-        (
-            finding(Cause.OTHER_CONTAINER, data={"port": 53, "protocol": "udp"}, harmless=True),
-            "port:53/udp",
-        ),
-        (finding(Cause.ENTRY_PORT_TAKEN, "web", data={"port": 80}, harmless=True), "port:80/tcp"),
+        (finding(Cause.PORT_SQUATTER, data={"port": 5000, "protocol": "tcp"}), "port:5000/tcp"),
+        (finding(Cause.OTHER_CONTAINER, data={"port": 53, "protocol": "udp"}), "port:53/udp"),
+        (finding(Cause.ENTRY_PORT_TAKEN, "web", data={"port": 80}), "port:80/tcp"),
         (finding(Cause.NEVER_STARTED, data={"port": 80}), "service:app"),
         (
             finding(Cause.CERTIFICATE, "web", data={"certificate": "/tls/a.pem"}, is_aside=True),
@@ -59,16 +56,25 @@ def test_the_subject(row: Finding, subject: str) -> None:
     assert str(subject_of(row, facts(service("app", container("app"))))) == subject
 
 
-def test_a_stack_that_is_down_has_held_ports_and_no_service_that_is_down() -> None:
+def test_a_service_whose_start_was_refused_is_down_and_its_port_follows() -> None:
     row = finding(Cause.PORT_SQUATTER, data={"port": 5000})
+    refused = facts(service("app", container("app", state="exited", error="in use")))
+    assert subject_of(row, refused) == Subject("service", "app")
     assert subject_of(row, facts(service("app"))) == Subject("port", "5000/tcp")
+    stopped = facts(service("app", container("app", state="exited")))
+    assert subject_of(row, stopped) == Subject("port", "5000/tcp")
 
 
 def test_what_follows_is_affected() -> None:
     row = finding(Cause.PORT_SQUATTER, data={"port": 80, "followed_by": ["web", "app", "web"]})
-    assert problem_of(row, facts(service("app", container("app")))).affected == (
+    refused = facts(service("app", container("app", state="created", error="in use")))
+    assert problem_of(row, refused).affected == (
         Subject("service", "web"),
         Subject("port", "80/tcp"),
+    )
+    assert problem_of(row, facts()).affected == (
+        Subject("service", "app"),
+        Subject("service", "web"),
     )
     row = finding(data={"followed_by": ["app", "web"]})
     assert problem_of(row, facts()).affected == (Subject("service", "web"),)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dartsctl.alerts.causes import HELD_PORT
 from dartsctl.alerts.problem import Problem, Severity, Subject
 from dartsctl.alerts.problems.waiting import waits_for_another
 from dartsctl.diagnosis.findings import Cause
@@ -14,14 +15,13 @@ from dartsctl.diagnosis.trouble import exit_words
 from dartsctl.text.phrases import local_time
 
 if TYPE_CHECKING:
-    from dartsctl.diagnosis.facts import ContainerFacts, Facts
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
     from dartsctl.diagnosis.findings import Finding, Link
 
 LOG_LINES = 10
 """Lines of a container's log in the evidence."""
 _MOST_LINES = 40
 """Lines of evidence."""
-_OF_PORTS = (Cause.PORT_SQUATTER, Cause.OTHER_CONTAINER, Cause.ENTRY_PORT_TAKEN)
 _AGES = re.compile(
     r"(?:, (?=\d)|, now running for |; it was started )\d+ (?:s|min|h|d)(?: ago)?(?=$|;)"
 )
@@ -66,15 +66,15 @@ def problem_of(finding: Finding, facts: Facts) -> Problem:
 
 
 def subject_of(finding: Finding, facts: Facts) -> Subject:
-    """Return what a finding is about: the service that is down, else the port that is held.
+    """Return what a finding is about: mostly a service, else the port that is held.
 
-    A service whose port somebody has is down until it is started, not only until the port is free.
+    A service whose start was refused is down until it is started, not only until the port is free.
     """
     if finding.cause is Cause.ENGINE_DOWN:
         return Subject("engine")
     data = finding.data
     port = _held_port(finding)
-    if port and (finding.harmless or not facts.has_containers):
+    if port and not _was_refused(facts.services.get(finding.service)):
         return port
     if finding.cause is Cause.CERTIFICATE and finding.is_aside and data.get("certificate"):
         return Subject("certificate", str(data["certificate"]))
@@ -86,9 +86,16 @@ def subject_of(finding: Finding, facts: Facts) -> Subject:
 def _held_port(finding: Finding) -> Subject | None:
     """Return the port that somebody holds, None if the finding is about none."""
     data = finding.data
-    if finding.cause not in _OF_PORTS or not data.get("port"):
+    if finding.cause.value not in HELD_PORT or not data.get("port"):
         return None
     return Subject("port", f"{data['port']}/{data.get('protocol', 'tcp')}")
+
+
+def _was_refused(service: ServiceFacts | None) -> bool:
+    """Whether the engine has refused to start a container of the service."""
+    if service is None:
+        return False
+    return any(container.error and not container.runs for container in service.containers)
 
 
 def _sentence(finding: Finding) -> str:
