@@ -138,8 +138,11 @@ class Watcher:
         """Take the reports of what is being sent, so that the next watch does not repeat it."""
         until = time.monotonic() + _LAST_REPORTS
         while self._delivery and self._delivery.is_sending:
+            left = until - time.monotonic()
+            if left <= 0:  # the sources may still fill the queue
+                return
             try:
-                signal = signals.get(timeout=max(0.0, until - time.monotonic()))
+                signal = signals.get(timeout=left)
             except queue.Empty:
                 return
             if isinstance(signal, Sent):
