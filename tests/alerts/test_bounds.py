@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from dartsctl.alerts.bounds import bounded
+from dartsctl.alerts.documents import problem_document, read_problem
 from dartsctl.alerts.draft import MOST_EPISODES, MOST_RECENT
 from dartsctl.alerts.observations import Silence
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.rules import Rules
 from dartsctl.alerts.state_document import state_document
+from dartsctl.errors import Advice
+from dartsctl.text.strict_json import Source, read_json
 from fakes.alerting import START, Alerting, a_problem, saved_and_loaded, service
 
 
@@ -62,3 +66,17 @@ def test_silences_without_end_in_number_are_limited() -> None:
     watch = Alerting()
     watch.silence(*(Silence(service(str(number)), watch.now + 60) for number in range(5000)))
     assert len(watch.state.silences) == 1000
+
+
+def test_advice_stays_advice_and_a_command_a_command() -> None:
+    for command in ("docker info", Advice("renew the certificate")):
+        problem = replace(a_problem("app"), command=command)
+        text = json.dumps(problem_document(bounded(problem, START)))
+        saved = read_problem(read_json(text, Source("state.json")))
+        assert (saved.command, type(saved.command)) == (command, type(command))
+
+
+def test_a_state_without_that_field_is_still_read() -> None:
+    document = dict(problem_document(a_problem("app")))
+    del document["is_advice"]
+    assert read_problem(read_json(json.dumps(document), Source("s"))) == a_problem("app")

@@ -323,7 +323,7 @@ def test_words_in_a_log_name_no_cause() -> None:
     assert finding.cause is Cause.APP_EXITED
     assert finding.sentence == (
         "app has ended with exit code 137: killed (SIGKILL: a stop that took too long, "
-        "or `docker kill`), 1 min ago"
+        "`docker kill`, or a kill on the host), 1 min ago"
     )
     named = [line for link in finding.chain for line in link.evidence if "espeak" in line]
     assert named == ["end of its log: OSError: libespeak.so.1: cannot open shared object file"]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dartsctl.errors import Advice
+
 if TYPE_CHECKING:
     from dartsctl.alerts.problem import Problem
 
@@ -24,12 +26,19 @@ def bounded(problem: Problem, now: float) -> Problem:
     return replace(
         problem,
         sentence=_text(problem.sentence),
-        command=_text(problem.command),
+        command=_command(problem.command),
         evidence=tuple(_text(line) for line in problem.evidence[-_MOST_LINES:]),
         since=since,
         affected=problem.affected[:_MOST_AFFECTED],
         data=_details(problem),
     )
+
+
+def _command(command: str) -> str:
+    """Return the same kind of text: a command, or advice in words."""
+    if isinstance(command, Advice):
+        return Advice(_text(command))
+    return _text(command)
 
 
 def _text(text: str) -> str:

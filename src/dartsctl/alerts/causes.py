@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ HELD_PORT = frozenset(("port-squatter", "other-container", "entry-port-taken"))
 """Somebody has a port that a service publishes."""
 NOT_BY_A_STOP = frozenset((NEVER_STARTED, CRASH_LOOP, *HELD_PORT))
 """Causes that a service does not have after a stop on purpose."""
+_SIGNALS = 128
+"""Higher exit codes are by convention those of signals."""
 _START = 60.0
 """Seconds after an exit in which a container may still be starting."""
 _LOOP = 120.0
@@ -39,6 +42,20 @@ def is_loop(exits: tuple[float, ...], within: float) -> bool:
     if len(exits) > 1 and exits[-1] - exits[-2] <= within:
         return True
     return len(exits) > 2 and exits[-1] - exits[-3] <= _LOOP
+
+
+def in_words_of_events(problem: Problem, known: Episode) -> Problem:
+    """Return what a look sees of an end by a signal, in the words of the engine's events.
+
+    They know whether somebody asked the engine for it, which no look can tell.
+    """
+    before = known.problem
+    code = problem.data.get("exit_code")
+    if not known.exits or problem.cause not in OF_AN_EXIT or problem.cause != before.cause:
+        return problem
+    if not isinstance(code, int) or code <= _SIGNALS or code != before.data.get("exit_code"):
+        return problem
+    return replace(problem, sentence=before.sentence)
 
 
 def says_more(problem: Problem, known: Episode, now: float) -> bool:

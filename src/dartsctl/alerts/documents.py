@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from dartsctl.alerts.observations import Occasion
 from dartsctl.alerts.problem import Kind, Problem, Severity, Subject
 from dartsctl.alerts.state import Episode, Message, Phase
+from dartsctl.errors import Advice
 
 if TYPE_CHECKING:
     from dartsctl.text.strict_json import Cursor
@@ -22,6 +23,7 @@ def problem_document(problem: Problem) -> Document:
         "cause": problem.cause,
         "sentence": problem.sentence,
         "command": problem.command,
+        "is_advice": isinstance(problem.command, Advice),
         "severity": problem.severity,
         "evidence": list(problem.evidence),
         "since": problem.since,
@@ -34,11 +36,14 @@ def read_problem(cursor: Cursor) -> Problem:
     """Return the problem. Raises the cursor's error for anything else."""
     severity = cursor.at("severity")
     data = cursor.at("data")
+    command = cursor.at("command").prose("")
+    if cursor.at("is_advice").flag():
+        command = Advice(command)
     return Problem(
         read_subject(cursor.at("subject")),
         cursor.at("cause").prose(),
         cursor.at("sentence").prose(),
-        cursor.at("command").prose(""),
+        command,
         severity=_word(severity, get_args(Severity)),
         evidence=tuple(line.prose() for line in cursor.at("evidence").items()),
         since=optional_number(cursor.at("since")),

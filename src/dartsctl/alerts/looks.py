@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.bounds import bounded
-from dartsctl.alerts.causes import says_more
+from dartsctl.alerts.causes import in_words_of_events, says_more
 from dartsctl.alerts.draft import MOST_EPISODES, MOST_FOLLOWED, with_affected
 from dartsctl.alerts.inhibition import roots_of
 from dartsctl.alerts.planned import is_by_a_stop, is_in_work, is_stopped
@@ -83,7 +83,9 @@ def _see(draft: Draft, problem: Problem) -> None:
     known = draft.episodes.get(problem.subject)
     if known is None:
         _suspect(draft, problem)
-    elif known.phase == "pending":
+        return
+    problem = in_words_of_events(problem, known)
+    if known.phase == "pending":
         _see_suspected(draft, known, problem)
     else:
         _see_open(draft, known, problem)

@@ -83,6 +83,7 @@ def _watch(
 ) -> None:
     """Watch until the end, or until the settings have changed."""
     known = Known()
+    known.began = clock()
     request, destinations = settings.request, settings.destinations
     outputs = outputs_of(request, known, deps=deps, ending=ending)
     interval = request.settings.heartbeat_interval

@@ -18,7 +18,7 @@ _EXITS = {
     126: "its command cannot be executed",
     127: "its command was not found",
     134: "aborted",
-    137: "killed (SIGKILL: a stop that took too long, or `docker kill`)",
+    137: "killed (SIGKILL: a stop that took too long, `docker kill`, or a kill on the host)",
     139: "crashed (SIGSEGV)",
     143: "ended by SIGTERM (a stop)",
 }

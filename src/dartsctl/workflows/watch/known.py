@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
+from dartsctl.alerts.problems.never_answered import answered_urls
 from dartsctl.alerts.state import State
 from dartsctl.alerts.upstream_errors import UpstreamErrors
 from dartsctl.edges.host.running import RunningContainers
@@ -35,6 +36,9 @@ class Known:
         """Whether the proxy's error log is followed at the moment."""
         self.running = RunningContainers()
         """The containers that run, by the engine's events."""
+        self.began: float | None = None
+        """When the watch began, by our clock. None: it looks only once."""
+        self._answered: set[str] = set()
         self._examination: Examination | None = None
         self._services: dict[str, str] = {}
         self._latencies: dict[str, deque[float | None]] = {}
@@ -48,10 +52,25 @@ class Known:
     def learn(self, examination: Examination) -> None:
         """Keep what a look has found."""
         self._examination = examination
+        self._answered = self._answered | answered_urls(examination.facts)
         for service in examination.facts.services.values():
             for container in service.containers:
                 for address in container.all_addresses:
                     self._services[address] = service.name
+
+    def answers(self, url: str) -> None:
+        """Keep that a URL has answered."""
+        self._answered = self._answered | {url}
+
+    @property
+    def answered(self) -> frozenset[str]:
+        """The URLs that have answered since the watch began, and those an open episode is about."""
+        urls: set[str] = set(self._answered)
+        for episode in self.state.episodes.values():
+            requests = episode.problem.data.get("requests")
+            if isinstance(requests, list | tuple):
+                urls.update(map(str, requests))
+        return frozenset(urls)
 
     def is_planned(self, service: str) -> bool:
         """Whether it is planned that a service does not answer: it was stopped, or work goes on."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.problem import Problem, Subject
+from dartsctl.alerts.problems.never_answered import never_answered
 from dartsctl.alerts.problems.of_finding import problems_of
 from dartsctl.alerts.problems.of_stranger import joined
+from dartsctl.alerts.problems.stopped_before import excused, was_stopped
 from dartsctl.alerts.problems.unmeasured import carried_over
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, Refused
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dartsctl.alerts.problem import Kind
-    from dartsctl.diagnosis.facts import ContainerFacts, Facts
+    from dartsctl.diagnosis.facts import Facts
     from dartsctl.ports.strangers import Occupation
     from dartsctl.text.masker import Masker
     from dartsctl.workflows.deps import Deps
@@ -39,8 +41,6 @@ ANOTHER_STACK = "another-stack"
 FILES_UNREADABLE = "files-unreadable"
 LOOK_FAILED = "look-failed"
 _OF_DOCTOR: frozenset[Kind] = frozenset(("service", "site", "engine", "port", "certificate"))
-_STOPPED = (0, 130, 137, 143)
-"""Exit codes of a container that somebody stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +118,26 @@ def _doctors(examined: Examined, known: Known) -> tuple[Problem, ...]:
     examination = examined.examination
     problems = _about_files(examination)
     if not examined.is_down:
-        problems += problems_of(examination.diagnosis.findings, examined.facts)
+        problems += _findings(examined, known)
         deps = examined.deps
         problems += unexplained(known, examination, deps.now(), deps.screen.masker)
     return problems
+
+
+def _findings(examined: Examined, known: Known) -> tuple[Problem, ...]:
+    """Return what doctor finds, as far as it is known to have been better before."""
+    facts, episodes = examined.facts, known.state.episodes
+    answered = known.answered
+    findings = [
+        finding
+        for finding in examined.examination.diagnosis.findings
+        if not never_answered(finding, facts, answered)
+    ]
+    problems: list[Problem] = []
+    for problem in problems_of(findings, facts):
+        episode = episodes.get(problem.subject)
+        problems.append(excused(problem, facts, known.began, episode))
+    return tuple(problems)
 
 
 def _as_before(examined: Examined, known: Known) -> tuple[Problem, ...]:
@@ -186,15 +202,10 @@ def is_down_on_purpose(facts: Facts, subjects: frozenset[Subject]) -> bool:
     if any(subject.kind == "service" for subject in subjects):
         return False
     return all(
-        _was_stopped(container)
+        was_stopped(container)
         for service in facts.services.values()
         for container in service.containers
     )
-
-
-def _was_stopped(container: ContainerFacts) -> bool:
-    is_clean = not container.error and not container.oom_killed
-    return container.state == "exited" and is_clean and container.exit_code in _STOPPED
 
 
 def _about_files(examination: Examination) -> tuple[Problem, ...]:

@@ -69,6 +69,7 @@ def said(tmp_path: Path, *answers: Any) -> list[Signal]:
 
 def test_what_runs_no_more_asks_for_a_look_and_what_runs_again_is_a_start(tmp_path: Path) -> None:
     assert said(tmp_path, (UP,), (UP,), (DOWN,), (DOWN,), (UP,), ()) == [
+        Observed(Started("app", "shop-app-1"), 0.0),
         Noticed("list", "app", "runs no more", 0.0),
         LookWanted("app runs no more"),
         Observed(Started("app", "shop-app-1"), 0.0),
@@ -84,7 +85,7 @@ def test_one_offs_and_other_projects_do_not_count(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_is_gone_is_one_problem_until_it_answers_again(tmp_path: Path) -> None:
-    gone, back, look, *deaths = said(tmp_path, (UP,), GONE, GONE, (DOWN,))
+    _, gone, back, look, *deaths = said(tmp_path, (UP,), GONE, GONE, (DOWN,))
     assert isinstance(gone, Observed)
     assert isinstance(gone.observation, Looked)
     (problem,) = gone.observation.problems

@@ -34,7 +34,7 @@ class ListedSource:
         self._engine = engine
         self._clock = deps.now
         self._state = EngineState(engine.address)
-        self._known: dict[str, Container] | None = None
+        self._known: dict[str, Container] = {}
 
     def run(self, emit: Emit, stop: threading.Event) -> None:
         """List until `stop` is set."""
@@ -56,8 +56,8 @@ class ListedSource:
             if container.belongs_to(self._project):
                 rows[container.id] = container
         self._state.answers(self._clock(), emit)
-        if self._known is not None:
-            self._compare(self._known, rows, emit)
+        # What runs at first was started: a saved state may have it as stopped on purpose.
+        self._compare(self._known, rows, emit)
         self._known = rows
 
     def _compare(

@@ -93,6 +93,8 @@ class RequestChecks:
             answer = self._ask(request, examination)
             if answer is None or answer.limited:
                 continue
+            if answer.status is not None:
+                self._known.answers(answer.url)
             service = _service(request)
             seconds.setdefault(service, []).append(_seconds(answer))
             self._judge(answer, service, emit)
