@@ -78,6 +78,7 @@ def test_an_environment_that_is_called_like_a_verb_has_an_option(
         ("silenc", "unknown environment: 'silenc'", "did you mean silence?"),
         ("stagin", "unknown environment: 'stagin'", "did you mean staging?"),
         ("stat", "unknown environment: 'stat'", "did you mean status?"),
+        ("lfit", "unknown environment: 'lfit'", "did you mean lift?"),
         ("staging --env prod", "two environments were named: staging and prod", "--env prod"),
         ("silence web --for soon", "--for: 'soon' is not a length of time", "30m"),
         ("silence web --for 0", "--for: the length of time must be between 1 s", "30m"),

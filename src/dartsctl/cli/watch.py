@@ -306,8 +306,18 @@ def _no_such_verb(word: str, verbs: Sequence[str] | Any) -> UsageError:
 
 def _with_verbs(error: UsageError, word: str | None) -> UsageError:
     """Return the error about an environment, with the verb that may be meant."""
-    verbs = [command.callback.__name__ for command in watch.registered_commands if command.callback]
-    hint = did_you_mean(word or "", verbs)
+    hint = did_you_mean(word or "", _verbs())
     if not hint or not error.message.startswith("unknown environment"):
         return error
     return UsageError(error.message, details=error.details, hint=hint)
+
+
+def _verbs() -> list[str]:
+    """Return the names of the verbs: `test`, which is not the name of its function."""
+    names: list[str] = []
+    for command in watch.registered_commands:
+        if command.name:
+            names.append(command.name)
+        elif command.callback:
+            names.append(command.callback.__name__)
+    return names

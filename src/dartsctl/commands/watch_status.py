@@ -11,6 +11,7 @@ from dartsctl.edges.state.watch_lock import running_watch
 from dartsctl.edges.state.watch_state import WatchState
 from dartsctl.errors import ExitCode
 from dartsctl.text.phrases import exact_duration, local_time, shell_command
+from dartsctl.workflows.watch.event_text import command_label
 from dartsctl.workflows.watch.json_lines import episode_fields, silence_fields
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def _episode_lines(episodes: list[Episode], now: float) -> list[str]:
         age = exact_duration(now - episode.began)
         lines.append(f"{spelled(episode.subject)}: {episode.problem.sentence} (for {age}{remark})")
         if episode.problem.command:
-            lines.append(f"  repair: {episode.problem.command}")
+            command = episode.problem.command
+            lines.append(f"  {command_label(command)}: {command}")
     return lines
 
 

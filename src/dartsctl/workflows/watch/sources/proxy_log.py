@@ -136,8 +136,11 @@ class ProxyLog:
         if proxy is None:
             return None
         if proxy.kind != "nginx":
+            kind: str = proxy.kind
+            if kind == "other":
+                kind = "not nginx"
             self._notes.append(
-                f"the log of {proxy.service} is not followed ({proxy.kind}): only the HTTP checks "
+                f"the log of {proxy.service} is not followed ({kind}): only the HTTP checks "
                 "see requests that fail"
             )
             return None
