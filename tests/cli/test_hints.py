@@ -70,7 +70,7 @@ def commands_in(file: Path) -> Iterator[str]:
         yield from re.findall(r"`(dartsctl [^`]+)`", text)
         words = text.split(" ")
         if words[0] == "dartsctl" and words[1:] and words[1] in (*VERBS, ANY) and "\n" not in text:
-            yield text
+            yield text.partition(" (")[0]  # `dartsctl watch (pid 60)`: a process by its command
     yield from calls_in(tree)
 
 
