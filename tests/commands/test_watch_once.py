@@ -94,7 +94,11 @@ def test_a_container_that_lost_its_ports_is_found_once_silenced_and_sent_once(
     assert "what is wrong is silenced" in silenced.out
     assert live.run("watch", "lift", "web").code == 0
 
-    assert live.run("prod", "up", "--force-recreate").code == 0
+    dry = live.run("watch", "--once", "--heal", "--dry-run")
+    assert (dry.code, "healed" in dry.err) == (1, False), dry.text
+    healed = live.run("watch", "--once", "--heal")
+    assert (healed.code, healed.out) == (0, "prod: nothing is wrong\n"), healed.text
+    assert "healed: recreate web" in healed.err
     for _ in range(2):
         assert live.run("watch", "--once", "--notify", url).code == 0
     assert len(titles) == 2, titles

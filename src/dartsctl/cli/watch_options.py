@@ -137,7 +137,6 @@ class WatchOptions:
         not_with_once = (
             (self.metrics is not None, "--metrics"),
             (bool(self.reserve), "--reserve"),
-            (bool(self.heal), "--heal"),
             (self.print_unit, "--print-unit"),
         )
         for is_given, option in not_with_once:

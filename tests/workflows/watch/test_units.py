@@ -64,6 +64,12 @@ def test_the_look_at_the_start_is_bounded_and_comes_with_every_start_of_the_engi
         assert line in text
 
 
+def test_the_look_at_the_start_heals_as_the_watch_does() -> None:
+    plan = replace(PLAN, options=("--interval", "5s", "--heal", "--reserve"))
+    (start,) = [row for row in lines(plan, PLAN.boot_name) if row.startswith("ExecStart=")]
+    assert start.endswith("watch --once --all --within 5m --heal")
+
+
 def test_words_are_quoted_as_systemd_reads_them() -> None:
     text = lines(STRANGE, "dartsctl-watch-shop.service")
     assert (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.repair_plan import safe_plan
 from dartsctl.errors import Refused
 from dartsctl.workflows.doctor.repair_run import RepairRun
@@ -16,7 +17,7 @@ from dartsctl.workflows.watch.signals import Note
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from dartsctl.diagnosis.findings import Cause
+    from dartsctl.diagnosis.findings import Finding
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.watch.request import WatchRequest
 
@@ -60,7 +61,7 @@ def heal(
     findings = [row for row in examination.diagnosis.findings if row.service in services]
     if causes is not None:
         findings = [row for row in findings if row.cause in causes]
-    plan = safe_plan(findings, examination.facts, spared)
+    plan = safe_plan([_counted(row) for row in findings], examination.facts, spared)
     if not plan.steps or examination.files_error:
         return None
     named = tuple(dict.fromkeys(step.service for step in plan.steps))
@@ -78,3 +79,10 @@ def heal(
         return Healing(named, is_good=False, text=text, actions=actions)
     done = ", ".join(step.line for step in plan.steps)
     return Healing(named, is_good=True, text=f"healed: {done}", actions=actions)
+
+
+def _counted(finding: Finding) -> Finding:
+    """Return the finding; a lost port counts also where doctor has not met a user who needs it."""
+    if finding.cause is Cause.NO_PORTS:
+        return replace(finding, harmless=False)
+    return finding

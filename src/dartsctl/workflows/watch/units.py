@@ -108,7 +108,8 @@ def _watch_unit(plan: UnitPlan) -> str:
 
 
 def _boot_unit(plan: UnitPlan) -> str:
-    words = (*plan.program, "watch", "--once", "--all", "--within", _WITHIN)
+    words = [*plan.program, "watch", "--once", "--all", "--within", _WITHIN]
+    words += [option for option in plan.options if option in ("--heal", "--no-heal")]
     wanted_by = "multi-user.target"
     if plan.docker_service:
         wanted_by = "docker.service"
