@@ -20,6 +20,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REQUIRED = os.environ.get("DARTSCTL_REQUIRE_ENGINE") == "1"
+MEASURED = {
+    "test_squatters.py": 40.0,
+    "test_watch_alerts.py": 120.0,
+    "test_watch_once.py": 20.0,
+    "test_watch_reserve.py": 30.0,
+}
+"""Seconds of the files whose tests take far longer than their marks say."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,6 +67,8 @@ def _slowest_files_first(items: list[pytest.Item]) -> None:
         )
         if "stack" in marks:
             stacks.add(item.path)
+    for path, estimate in seconds.items():
+        seconds[path] = MEASURED.get(path.name, estimate)
     slowest = sorted(seconds, key=lambda path: (-seconds[path], path))
     others = [path for path in slowest if path not in stacks]
     for place, path in enumerate(path for path in slowest if path in stacks):
