@@ -66,6 +66,7 @@ def test_a_container_that_lost_its_ports_is_found_once_silenced_and_sent_once(
     web = {
         "image": "dartsctl-test/busybox:1",
         "command": ["httpd", "-f", "-p", "80"],
+        "init": True,
         "ports": [f"127.0.0.1:{live.ports[0]}:80"],
     }
     live.compose({"web": web})
