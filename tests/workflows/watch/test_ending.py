@@ -12,17 +12,26 @@ from typing import IO
 import pytest
 
 SCRIPT = """
-import sys
+import sys, time
 from dartsctl.workflows.watch.ending import Ending
 ending = Ending()
 with ending.by_signals():
     print("ready", flush=True)
-    while not ending.stop.wait(0.05):
+    while not ending.stop.is_set():
+        time.sleep(0.01)
         if ending.reload.is_set():
             ending.reload.clear()
             print("reload", flush=True)
 sys.exit(int(ending.code))
 """
+WITH_SOURCES = SCRIPT.replace(
+    "with ending",
+    "import threading\n"
+    "for _ in range(100):\n"
+    "    threading.Thread(target=ending.stop.wait, daemon=True).start()\n"
+    "with ending",
+)
+"""Threads that wait for the end, which takes the longer to say: another signal comes meanwhile."""
 ARGV = [sys.executable, "-c", SCRIPT]
 
 
@@ -46,6 +55,18 @@ def test_sighup_without_a_terminal_reads_the_settings_again() -> None:
             watch.send_signal(signal.SIGHUP)
             assert line_of(watch.stdout) == "reload"
         watch.terminate()
+
+
+def test_signals_that_interrupt_each_other_are_taken_all_the_same() -> None:
+    argv = [sys.executable, "-c", WITH_SOURCES]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True) as watch:
+        assert line_of(watch.stdout) == "ready"
+        for _ in range(2000):
+            os.kill(watch.pid, signal.SIGTERM)
+        try:
+            assert watch.wait(timeout=60) == 0
+        finally:
+            watch.kill()
 
 
 def test_sighup_at_a_terminal_reads_the_settings_until_the_terminal_is_closed() -> None:

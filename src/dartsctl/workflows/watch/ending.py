@@ -31,6 +31,7 @@ class Ending:
         """SIGHUP has come; who reads the settings clears it."""
         self.is_first_round = True
         self._asked = False
+        self._is_setting = False
         self._terminal: int | None = None
 
     @contextmanager
@@ -52,9 +53,10 @@ class Ending:
 
     def end(self, code: ExitCode = ExitCode.OK) -> None:
         """Ask for the end. The first code counts."""
-        if not self._asked:
-            self._asked = True
-            self.code = code
+        if self._asked:  # also by a signal that came while this one is handled: see `_ask_reload`
+            return
+        self._asked = True
+        self.code = code
         self.stop.set()
 
     def begin_again(self) -> None:
@@ -70,7 +72,7 @@ class Ending:
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP and not self._lost_terminal():
-            self.reload.set()
+            self._ask_reload()
             return
         if number == signal.SIGINT:
             if self._asked:
@@ -78,6 +80,13 @@ class Ending:
             self.end(ExitCode.INTERRUPTED)
         else:
             self.end()
+
+    def _ask_reload(self) -> None:
+        """Set `reload`, but not within itself: its lock would wait for its own thread for ever."""
+        if not self._is_setting:
+            self._is_setting = True
+            self.reload.set()
+            self._is_setting = False
 
     def _lost_terminal(self) -> bool:
         """Whether the terminal that the watch was started at has been closed."""
