@@ -237,8 +237,12 @@ def test_what_was_planned_is_no_alert(stack: LiveStack, watched: Watched) -> Non
     watched.no_alert(
         lambda: stack.run("prod", "restart"), lambda: docker("stop", name_of(stack, "app"))
     )
-    watched.no_alert(lambda: stack.run("doctor", "--fix", "--yes"), new_image)
-    watched.no_alert(lambda: stack.run("prod", "down"), lambda: stack.run("prod", "up"))
+    watched.no_alert(
+        lambda: stack.run("doctor", "--fix", "--yes"),
+        lambda: stack.run("prod", "down"),
+        lambda: stack.run("prod", "up"),
+        new_image,
+    )
     assert watched.stop() == 0
 
 
