@@ -112,6 +112,20 @@ def test_what_is_given_goes_before_the_settings() -> None:
     assert (over.heal, over.reserve) == (False, True)
 
 
+def test_a_dry_run_says_what_would_be_watched_and_shows_no_secret(
+    project: Path, run_here: RunHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{project}/no-engine.sock")
+    done = run_here(
+        project, "watch", "--dry-run", "--heal", "--notify", "json://u:hunter22@127.0.0.1:1/x"
+    )
+    assert done.code == 0, done.text
+    assert done.out.startswith("would watch prod (project shop): a look every 15 s\n")
+    assert "channels: notify json://127.0.0.1" in done.out
+    assert "heal: yes\n  reserve: no\n" in done.out
+    assert "hunter22" not in done.text
+
+
 def test_the_same_environment_may_be_named_twice() -> None:
     assert environment_name("prod", "prod") == "prod"
     assert environment_name(None, None) is None

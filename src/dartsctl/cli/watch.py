@@ -100,6 +100,10 @@ def watch_stack(
         )
     if options.once:
         return _once(common, name, options)
+    if common.dry_run:
+        from dartsctl.commands.watch_dry_run import dry_run
+
+        return dry_run(_request(common, name, options), deps=deps_of(common))
     from dartsctl.commands.watch import watch as run_watch
 
     return run_watch(_request(common, name, options), deps=deps_of(common, remembers=True))
