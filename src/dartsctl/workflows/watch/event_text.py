@@ -49,7 +49,7 @@ def message_event(message: Message, started: float) -> Event:
         return Event(clock(message.when, started), label, mark, _recovery(episode, message.when))
     if message.occasion == "reminder":
         text += f" (for {exact_duration(message.when - episode.began)})"
-    for remark in (message.note, message.muted):
+    for remark in dict.fromkeys((message.note, message.muted)):
         if remark:
             text += f" ({remark})"
     return Event(clock(message.when, started), label, mark, text, details(episode))
