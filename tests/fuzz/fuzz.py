@@ -96,7 +96,7 @@ def run(count: int, seed: int, jobs: int, budget: float = float("inf")) -> Resul
     with tempfile.TemporaryDirectory(prefix="dartsctl-fuzz-") as name:
         root = Path(name)
         bench.prepare(root)
-        with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
+        with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
             shares = [range(first, min(first + 25, count)) for first in range(0, count, 25)]
             futures = [pool.submit(_share, seed, share, root, until) for share in shares]
             return _total([future.result() for future in futures])

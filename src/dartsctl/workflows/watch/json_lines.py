@@ -58,7 +58,7 @@ def view_line(view: View) -> dict[str, Any]:
         "engine": view.engine,
         "services": [_service(service) for service in view.services],
         "ports": [_port(port) for port in view.ports],
-        "episodes": [episode.id for episode in view.episodes],
+        "episodes": [row.id for row in view.episodes if row.phase != "pending"],
         "upstream_errors": dict(view.upstream_errors),
         "work": view.work,
         "waiting": dict(view.waiting),
