@@ -149,7 +149,9 @@ def test_the_metadata_is_that_of_the_project_and_the_description_renders(built: 
     assert metadata["License-Expression"] == PROJECT["license"]
     assert metadata["License-File"] == "LICENSE"
     assert metadata["Requires-Python"] == PROJECT["requires-python"]
-    required = {re.sub(r"\s", "", text) for text in metadata.get_all("Requires-Dist", [])}
+    every = {re.sub(r"\s", "", text) for text in metadata.get_all("Requires-Dist", [])}
+    required = {text for text in every if "extra==" not in text}
+    assert set(metadata.get_all("Provides-Extra", [])) == PROJECT["optional-dependencies"].keys()
     declared = {re.split(r"(?=[<>=])", text, maxsplit=1)[0] for text in PROJECT["dependencies"]}
     assert {re.split(r"[<>=]", text)[0] for text in required} == declared
     assert metadata.get_payload() == (REPOSITORY / "README.md").read_text()
