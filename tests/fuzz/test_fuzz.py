@@ -12,7 +12,7 @@ import fuzz
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
 
-COUNT = 300
+COUNT = 160
 BUDGET = 90.0
 """Seconds after which no further case is started."""
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test.sh VERSION... - run the tests that need no engine with other versions of Python.
 #
-#   PART=all | quick      quick: without the tests of the verbs, which start processes and wait for them
+#   PART=all | quick      quick: without the tests of the verbs and of `up`, which start processes and wait for them
 #   WORKERS=3 TOOLS=.venv/bin (uv is there)
 #
 # Not those of the mark `once`: what they measure does not depend on Python. A version that neither the machine nor Debian has is
@@ -12,7 +12,7 @@ unset PYTHONDONTWRITEBYTECODE
 
 marks='not engine and not ports and not stack and not once'
 options=(--quiet --numprocesses "${WORKERS:-3}" --dist loadfile --no-loadscope-reorder)
-[ "${PART:-all}" != quick ] || options+=(--ignore=tests/commands)
+[ "${PART:-all}" != quick ] || options+=(--ignore=tests/commands --ignore=tests/workflows/up)
 uv=${TOOLS:-.venv/bin}/uv
 missing=''
 for version; do

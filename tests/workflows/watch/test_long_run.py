@@ -8,6 +8,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
+import pytest
+
 from dartsctl.alerts.observations import (
     ClockJumped,
     Exited,
@@ -25,6 +27,8 @@ from dartsctl.alerts.state import Message
 from dartsctl.workflows.watch.signals import LookWanted, Noticed, Observed, Signal
 from fakes.alerting import KINDS, START, a_problem, service
 from fakes.replaying import Kept, Replayed
+
+pytestmark = pytest.mark.once
 
 HOUR = 3600.0
 NAMES = tuple(f"service-{number}" for number in range(10))
