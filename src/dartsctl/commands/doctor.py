@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.errors import DartsctlError, DockerUnavailable
+from dartsctl.errors import DartsctlError
 from dartsctl.workflows.doctor import report
 from dartsctl.workflows.doctor.repair import RepairRequest, repair, write_diagnosis
 from dartsctl.workflows.examine.stack import Examination, examine
 from dartsctl.workflows.preflight.from_labels import reason
-from dartsctl.workflows.up.remap import with_kept_moves
+from dartsctl.workflows.up.remap import as_it_runs
 
 if TYPE_CHECKING:
-    from dartsctl.config.environment import Environment
     from dartsctl.errors import ExitCode
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.examine.probes import ExamineRequest
@@ -42,7 +41,7 @@ def doctor(request: DoctorRequest, *, deps: Deps) -> ExitCode:
     runs or a repair needs them; and as `repair`.
     """
     plain = request.examine.environment
-    environment = _with_moves(plain, request, deps)
+    environment = as_it_runs(plain, deps=deps, dry_run=request.dry_run)
     examination = examine(replace(request.examine, environment=environment), deps=deps)
     facts, diagnosis, screen = examination.facts, examination.diagnosis, deps.screen
     if not screen.as_json:
@@ -58,18 +57,6 @@ def doctor(request: DoctorRequest, *, deps: Deps) -> ExitCode:
     if request.report and not request.dry_run:
         write_diagnosis(request.report, examination, screen)
     return examination.code
-
-
-def _with_moves(environment: Environment, request: DoctorRequest, deps: Deps) -> Environment:
-    """Return the environment with its moved ports, if its files can be read."""
-    if environment.files_error:
-        return environment
-    try:
-        return with_kept_moves(environment, deps=deps, dry_run=request.dry_run)
-    except DockerUnavailable:
-        raise
-    except DartsctlError:  # the preflight meets the same error, and says it
-        return environment
 
 
 def _refuse_without_files(examination: Examination) -> None:

@@ -85,7 +85,7 @@ def _watch(
     known = Known()
     known.began = clock()
     request, destinations = settings.request, settings.destinations
-    outputs = outputs_of(request, known, deps=deps, ending=ending)
+    outputs = outputs_of(request, deps=deps, ending=ending)
     interval = request.settings.heartbeat_interval
     heartbeat = heartbeat_to(destinations.heartbeat, interval, deps=deps)
     looks = looks_of(request, known, deps=deps)

@@ -18,7 +18,6 @@ from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.allocation import Allocation
 from dartsctl.workflows.examine.probes import ExamineRequest
 from dartsctl.workflows.watch.ending import Ending
-from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.lines import JsonLines, PlainLines
 from dartsctl.workflows.watch.metrics import MetricsOutput
 from dartsctl.workflows.watch.outputs import beginning, outputs_of
@@ -45,7 +44,7 @@ def request(metrics: int | None, **more: Any) -> WatchRequest:
 
 def made(asked: WatchRequest, state: Path, ending: Ending, screen: Screen) -> list[Output]:
     deps = fake_deps(state, FakeClock(), screen=screen)
-    outputs = outputs_of(asked, Known(), deps=deps, ending=ending)
+    outputs = outputs_of(asked, deps=deps, ending=ending)
     for output in outputs:
         output.close()
     return outputs

@@ -7,11 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.state.moves import MoveBook
-from dartsctl.errors import Advice, DartsctlError, ExitCode
+from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, ExitCode
 from dartsctl.ports import remapping
 from dartsctl.ports.collisions import NameTaken, Taken
 from dartsctl.ports.listeners import Probe
@@ -19,6 +20,7 @@ from dartsctl.ports.remapping import AnyMove, Move, NameMove, SharedMove
 from dartsctl.ports.shared import SharedResource, fixed_subnet, resource_of, subnets_of
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.compose_model import read_stack
+from dartsctl.system.files import PRIVATE_FOLDER
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
@@ -52,7 +54,7 @@ def with_kept_moves(
     if not fitting:
         return environment
     text = remapping.override(model, fitting)
-    override = _draft(book, text) if dry_run else book.keep(fitting, text)
+    override = _draft(book.override, text) if dry_run else book.keep(fitting, text)
     if not quiet:
         for move in fitting:
             deps.screen.note(_kept(move, model))
@@ -61,14 +63,42 @@ def with_kept_moves(
     return replace(environment, files=(*environment.files, override))
 
 
-def _draft(book: MoveBook, text: str) -> Path:
-    """Write an override for this run alone, outside of the state folder, with the usual name."""
-    folder = Path(tempfile.mkdtemp(prefix="dartsctl-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    path = folder / book.override.parent.name / book.override.name
-    path.parent.mkdir()
+def as_it_runs(
+    environment: Environment, *, deps: Deps, dry_run: bool = False, quiet: bool = False
+) -> Environment:
+    """Return the environment with its moves, for an examination; as it is if it cannot be read.
+
+    The preflight meets the same error, and says it. Raises DockerUnavailable.
+    """
+    if environment.files_error:
+        return environment
+    try:
+        return with_kept_moves(environment, deps=deps, dry_run=dry_run, quiet=quiet)
+    except DockerUnavailable:
+        raise
+    except DartsctlError:
+        return environment
+
+
+def _draft(override: Path, text: str) -> Path:
+    """Write an override for this run alone, outside of the state folder, with the usual name.
+
+    A watch asks for the same one again and again, for weeks: it may have been tidied away.
+    """
+    path = _draft_place(override, text)
+    if path.exists():
+        return path
+    path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+@cache
+def _draft_place(override: Path, _text: str) -> Path:
+    """Return a place of its own for each text. It is removed at the end of the process."""
+    folder = Path(tempfile.mkdtemp(prefix="dartsctl-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder / override.parent.name / override.name
 
 
 def _kept(move: AnyMove, model: Stack) -> str:

@@ -12,6 +12,7 @@ from dartsctl.workflows.doctor.repair_run import RepairRun
 from dartsctl.workflows.doctor.repair_steps import RepairExecutor
 from dartsctl.workflows.examine.stack import examine
 from dartsctl.workflows.up.answers import Answers
+from dartsctl.workflows.up.remap import as_it_runs
 from dartsctl.workflows.watch.signals import Note
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Healing:
     services: tuple[str, ...]
     is_good: bool
     text: str
-    """`started app`, `could not start app: ...`."""
+    """`healed: start app`, `could not heal app: ...`."""
     actions: tuple[str, ...] = ()
 
     def note(self, when: float) -> Note:
@@ -57,7 +58,8 @@ def heal(
     services that stay as they are. `causes`: only these; None: all that doctor can repair.
     """
     deps = replace(deps, screen=deps.screen.silent())
-    examination = examine(request.examine, deps=deps)
+    environment = as_it_runs(request.environment, deps=deps, quiet=True)
+    examination = examine(replace(request.examine, environment=environment), deps=deps)
     findings = [row for row in examination.diagnosis.findings if row.service in services]
     if causes is not None:
         findings = [row for row in findings if row.cause in causes]

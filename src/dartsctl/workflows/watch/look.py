@@ -18,6 +18,7 @@ from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.strangers import Lookout, wanted_ports
 from dartsctl.workflows.examine.stack import examine
 from dartsctl.workflows.preflight.from_labels import reason
+from dartsctl.workflows.up.remap import as_it_runs
 from dartsctl.workflows.watch.build_view import port_views, service_views
 from dartsctl.workflows.watch.checks.all_checks import CHECKS
 from dartsctl.workflows.watch.checks.base import CheckRules, Examined
@@ -81,7 +82,8 @@ def look(request: ExamineRequest, rules: CheckRules, known: Known, *, deps: Deps
 
 def _look(request: ExamineRequest, rules: CheckRules, known: Known, deps: Deps) -> LookResult:
     subjects = frozenset(known.state.episodes)
-    examination = examine(request, deps=deps)
+    environment = as_it_runs(request.environment, deps=deps, dry_run=True, quiet=True)
+    examination = examine(replace(request, environment=environment), deps=deps)
     known.learn(examination)
     facts, preflight = examination.facts, examination.preflight
     if preflight is None:

@@ -15,18 +15,16 @@ if TYPE_CHECKING:
 
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.watch.ending import Ending
-    from dartsctl.workflows.watch.known import Known
     from dartsctl.workflows.watch.request import WatchRequest
     from dartsctl.workflows.watch.signals import Output
 
 
-def outputs_of(request: WatchRequest, known: Known, *, deps: Deps, ending: Ending) -> list[Output]:
+def outputs_of(request: WatchRequest, *, deps: Deps, ending: Ending) -> list[Output]:
     """Return the outputs, the screen last: its `close` may raise BrokenPipeError.
 
     Raises DartsctlError if metrics cannot be served. When the settings were read again it is a
     warning: the watch goes on.
     """
-    del known
     outputs: list[Output] = []
     try:
         outputs += metrics_of(request, deps=deps)
