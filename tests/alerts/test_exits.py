@@ -124,3 +124,12 @@ def test_an_exit_before_a_restart_of_the_watch_is_not_lost() -> None:
     watch.restart(away=300)
     watch.look()
     assert watch.events() == ["opened app: app-exited"]
+
+
+def test_an_exit_does_not_hide_the_cause_that_a_look_has_named() -> None:
+    watch = Alerting()
+    watch.exit(comes_back=True)
+    watch.look(a_problem(cause="wrong-port"), after=1)
+    watch.exit(comes_back=True)
+    watch.wait(10)
+    assert watch.events() == ["opened app: wrong-port"]

@@ -85,6 +85,8 @@ def test_of_two_open_dependents_the_older_one_becomes_the_root_and_both_end() ->
     recovered = [m.episode.id for m in watch.messages if m.occasion == "recovered"]
     assert sorted(opened) == sorted(recovered)
     assert len(opened) == 2
+    (note,) = [m.note for m in watch.messages if m.occasion == "updated"]
+    assert note == "it is the root cause of service:app"
 
 
 def test_a_dependent_that_stays_bad_after_its_root_becomes_an_alert_of_its_own() -> None:
@@ -176,3 +178,64 @@ def test_in_a_circle_the_earliest_speaks() -> None:
 
 def test_nothing_follows_from_itself() -> None:
     assert roots_of([Episode("1", a_problem("a", affected=("a",)), 1.0)]) == {}
+
+
+def test_another_cause_of_an_open_dependent_is_no_message() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem("app"), a_problem("db"), seconds=30)
+    root = a_problem("db", affected=("app",))
+    watch.keep_looking(a_problem("app", "no-ports"), root, seconds=60)
+    assert watch.events()[2:] == ["(updated app: no-ports)"]
+    assert watch.messages[2].muted == "it follows from another problem"
+
+
+def test_an_end_with_another_cause_of_an_open_dependent_is_no_message() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem("app"), a_problem("db"), seconds=30)
+    watch.look(a_problem("app"), a_problem("db", affected=("app",)), after=5)
+    watch.exit("app")
+    assert watch.events()[2:] == ["(updated app: app-exited)"]
+
+
+def test_what_follows_from_a_root_that_is_starting_again_is_muted() -> None:
+    """A look right after an exit says no more of its cause, but what follows from it."""
+    starting = a_problem("db", affected=("app",))
+    watch = Alerting()
+    watch.exit("db")
+    watch.wait(6)
+    watch.keep_looking(starting, a_problem("app"), seconds=45)
+    assert watch.events() == ["opened db: app-exited"]
+
+
+def test_what_follows_from_a_root_that_is_only_suspected_is_muted_when_it_opens() -> None:
+    watch = Alerting()
+    watch.exit("db")
+    watch.exit("app")
+    watch.look(a_problem("db", affected=("app",)), after=1)
+    watch.wait(10)
+    assert watch.events() == ["opened db: app-exited"]
+
+
+def test_an_open_dependent_does_not_wait_until_its_root_has_recovered() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem("app"), a_problem("db"), seconds=30)
+    watch.look(a_problem("app"), a_problem("db", affected=("app",)), after=5)
+    watch.keep_looking(seconds=25)
+    assert sorted(watch.events()[2:]) == ["recovered app: unhealthy", "recovered db: unhealthy"]
+
+
+def test_an_alert_that_its_root_takes_over_has_lasted_since_the_first_of_both() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem("app"), seconds=30)
+    began = watch.episode().began
+    watch.keep_looking(DATABASE, seconds=60)
+    assert watch.episode("db").began == began
+
+
+def test_a_root_that_takes_over_keeps_its_cause_while_it_starts_again() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem("app"), seconds=30)
+    watch.exit("db")
+    watch.look(DATABASE, after=1)
+    watch.keep_looking(a_problem("db", affected=("app",)), seconds=40)
+    assert watch.events() == ["opened app: unhealthy", "updated db: app-exited"]

@@ -27,6 +27,8 @@ def test_what_follows_from_a_stop_on_purpose_is_none_either() -> None:
     database = a_problem("db", "app-exited", affected=("app",))
     watch.look(database, after=1)
     watch.keep_looking(database, seconds=60)
+    watch.start("db")
+    watch.keep_looking(seconds=120)
     assert watch.events() == []
 
 
@@ -172,3 +174,19 @@ def test_a_verb_that_repairs_lets_an_open_alert_recover() -> None:
     watch.observe(WorkBegan("doctor --fix"))
     watch.keep_looking(seconds=30)
     assert watch.events() == ["opened app: unhealthy", "recovered app: unhealthy"]
+
+
+def test_an_open_alert_of_what_follows_from_a_verb_does_not_recover_meanwhile() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem("app"), seconds=30)
+    watch.observe(WorkBegan("restart", frozenset(("db",))))
+    watch.keep_looking(a_problem("db", "app-exited", affected=("app",)), seconds=120)
+    assert watch.events() == ["opened app: unhealthy"]
+
+
+def test_a_sudden_exit_after_a_start_that_no_event_told_is_an_alert() -> None:
+    watch = Alerting()
+    watch.exit(planned=True)
+    watch.exit()
+    watch.keep_looking(APP_DOWN, seconds=30)
+    assert watch.events() == ["opened app: app-exited"]

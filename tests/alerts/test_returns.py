@@ -62,3 +62,13 @@ def test_the_closing_threshold_doubles_up_to_its_limit() -> None:
     rules = Rules(close_after=15, longest_close=300)
     episodes = [Episode("1", a_problem(), 0.0, returns=returns) for returns in (0, 1, 2, 9, 10**6)]
     assert [close_after(episode, rules) for episode in episodes] == [15, 30, 60, 300, 300]
+
+
+def test_the_count_of_failures_and_what_was_said_of_them_go_on_after_a_recovery() -> None:
+    watch = Alerting()
+    for _ in range(5):
+        watch.exit(comes_back=True)
+        watch.keep_looking(seconds=400)
+    opened = [message for message in watch.messages if message.occasion == "opened"]
+    assert [message.episode.count for message in opened] == [1, 2, 3, 4, 5]
+    assert ["it flaps" in message.note for message in opened] == [False, False, True, False, False]

@@ -107,3 +107,14 @@ def test_a_muted_message_says_until_when() -> None:
     watch.silence(Silence(service("app"), watch.now + 600))
     watch.keep_looking(a_problem(), seconds=60)
     assert watch.messages[0].muted.startswith("silenced until 20")
+
+
+def test_the_end_by_a_stop_on_purpose_during_a_silence_is_sent_after_it() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem(), seconds=30)
+    watch.silence(Silence(service("app"), watch.now + 600))
+    watch.exit(planned=True)
+    watch.keep_looking(seconds=60)
+    assert watch.loud() == ["opened app: unhealthy"]
+    watch.keep_looking(seconds=600)
+    assert watch.loud()[1:] == ["recovered app: unhealthy"]

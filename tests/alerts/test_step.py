@@ -308,3 +308,12 @@ def test_an_observation_that_comes_late_does_not_turn_time_back() -> None:
     watch.exit("db")
     assert watch.state.now == watch.now + 30
     assert watch.episode("db").seen == watch.state.now
+
+
+def test_a_cause_that_was_seen_before_a_good_look_is_waited_for_anew() -> None:
+    watch = Alerting()
+    watch.keep_looking(a_problem(), seconds=30)
+    watch.look(a_problem(cause="no-ports"), after=5)
+    watch.look(after=5)
+    watch.look(a_problem(cause="no-ports"), after=5)
+    assert watch.events() == ["opened app: unhealthy"]

@@ -65,3 +65,12 @@ def test_what_waits_for_a_summary_outlives_a_restart() -> None:
     watch.restart()
     watch.wait(40)
     assert watch.loud() == ["summary of 9", "summary of 2"]
+
+
+def test_many_that_come_back_do_not_wait_for_each_other_longer_than_others() -> None:
+    watch = Alerting()
+    for number in range(9):
+        watch.exit(f"s{number}", comes_back=True)
+        watch.now += 0.02
+    watch.wait(8)
+    assert watch.loud() == ["summary of 9"]

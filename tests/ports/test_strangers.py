@@ -177,3 +177,26 @@ def test_the_ports_are_those_of_the_stack_and_the_documented_ones() -> None:
     ]
     assert ports[0].endpoints == OURS
     assert ports[2].endpoints == ()
+
+
+def test_a_port_that_is_published_on_two_addresses_is_one_port_with_both() -> None:
+    entries = (
+        PortEntry(80, "tcp", "5000", "127.0.0.1"),
+        PortEntry(81, "tcp", "5000", "192.0.2.2"),
+        PortEntry(82, "tcp", "5000", "127.0.0.1"),
+    )
+    (port,) = wanted_ports(stack(*entries), ENGINE, Allocation({}, {}))
+    assert port.endpoints == (*OURS, Endpoint(5000, "192.0.2.2"))
+
+
+def test_a_udp_socket_on_the_number_of_a_tcp_port_is_no_stranger() -> None:
+    rows = (
+        listening("127.0.0.1", 5000, pids=(71,)),
+        Listener("udp", "127.0.0.1", 5000, "bound", pids=(70,)),
+    )
+    assert seen(*rows, containers=(APP,)).strangers == ()
+
+
+def test_nobody_is_taken_for_the_stack_on_localhost_by_udp() -> None:
+    row = Listener("udp", "::1", 5000, "bound", pids=(70,))
+    assert effects(seen(row, wanted=(Endpoint(5000, "127.0.0.1", "udp"),))) == [Effect.BESIDE]

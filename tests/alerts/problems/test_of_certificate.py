@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dartsctl.alerts.problem import Problem
 from dartsctl.alerts.problems.of_certificate import ending_certificates
-from dartsctl.diagnosis.facts import CertificateEnd, ProxyFacts
+from dartsctl.diagnosis.facts import CertificateEnd, EngineFacts, ProxyFacts
 from dartsctl.diagnosis.nginx.config import Config, Listen, Server
 from dartsctl.stack.model import Mount
 from fakes.stack_facts import NOW, facts
@@ -83,3 +84,26 @@ def test_of_several_files_those_that_nginx_names_count(
     proxy = ProxyFacts("web", "nginx", config, mounts=(Mount("/tls", "/etc/nginx/tls/"),))
     rows = ending(file(3), file(4, "/tls/b.pem"), proxy=proxy)
     assert [row.subject.name for row in rows] == problems
+
+
+def test_a_server_without_certificates_of_its_own_may_use_any_file() -> None:
+    named = Server((Listen(443, tls=True),), certificates=("/etc/nginx/tls/a.pem",))
+    config = Config((named, Server((Listen(444, tls=True),))))
+    proxy = ProxyFacts("web", "nginx", config, mounts=(Mount("/tls", "/etc/nginx/tls"),))
+    rows = ending(file(3), file(4, "/tls/b.pem"), proxy=proxy)
+    assert [row.subject.name for row in rows] == ["/tls/a.pem", "/tls/b.pem"]
+
+
+def test_a_file_is_looked_for_in_the_innermost_mount() -> None:
+    config = Config((Server((Listen(443, tls=True),), certificates=("/etc/nginx/tls/a.pem",)),))
+    mounts = (Mount("/conf", "/etc/nginx"), Mount("/tls", "/etc/nginx/tls"))
+    proxy = ProxyFacts("web", "nginx", config, mounts=mounts)
+    rows = ending(file(3), file(4, "/conf/tls/a.pem"), proxy=proxy)
+    assert [row.subject.name for row in rows] == ["/tls/a.pem"]
+
+
+def test_the_engines_clock_does_not_change_how_long_a_certificate_lasts() -> None:
+    ahead = EngineFacts("unix:///x", "29.0", skew=DAY)
+    now = replace(facts(certificate_ends=(file(3.5),)), now=NOW + DAY, engine=ahead)
+    (problem,) = ending_certificates(now, 14)
+    assert problem.sentence.endswith("in 3 days")

@@ -185,3 +185,16 @@ def test_a_certificate_that_has_ended_is_a_problem_of_its_own() -> None:
     problem = problems(facts(proxy=proxy, certificates=(old,)))["certificate:/tls/a.pem"]
     assert (problem.cause, problem.severity) == ("certificate", "critical")
     assert Subject("service", "web") in problem.affected
+
+
+def test_an_end_in_the_future_tells_no_time() -> None:
+    dead = container("app", **(ENDED | {"finished": NOW + 60}))
+    assert problems(facts(service("app", dead)))["service:app"].since is None
+
+
+def test_of_the_symptoms_the_bad_ones_are_evidence() -> None:
+    chain = (
+        Link("symptom", "good", "/ answers 200"),
+        Link("symptom", "bad", "/api answers 502"),
+    )
+    assert problem_of(finding(chain=chain), facts()).evidence == ("/api answers 502",)

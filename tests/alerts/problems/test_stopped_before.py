@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from dartsctl.alerts.problems.of_finding import problems_of
 from dartsctl.alerts.problems.stopped_before import excused
 from dartsctl.alerts.state import Episode
 from dartsctl.diagnosis.diagnose import diagnose
+from dartsctl.diagnosis.facts import EngineFacts
 from fakes.stack_facts import NOW, container, facts, service
 
 ENDED: dict[str, Any] = {"state": "exited", "exit_code": 143, "finished": NOW - 60}
@@ -51,3 +53,12 @@ def test_it_stays_a_warning_and_a_failure_stays_one() -> None:
     assert problem(episode=Episode("1", warning, NOW)).severity == "warning"
     assert problem(episode=Episode("1", problem(None), NOW)).severity == "critical"
     assert problem(episode=Episode("1", warning, NOW, exits=(NOW,))).severity == "critical"
+
+
+def test_whether_it_ended_before_is_told_by_one_clock() -> None:
+    ended = container("app", **(ENDED | {"finished": NOW + 50}))
+    ahead = EngineFacts("unix:///x", "29.0", skew=100.0)
+    now = replace(facts(service("app", ended)), engine=ahead, now=NOW + 100)
+    (row,) = problems_of(diagnose(now).findings, now)
+    assert excused(row, now, NOW, None).severity == "warning"
+    assert excused(row, now, NOW - 60, None).severity == "critical"
