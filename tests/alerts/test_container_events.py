@@ -210,6 +210,11 @@ def test_a_late_end_after_a_stop_signal_waits_a_moment_for_the_stop_that_explain
     assert history.due(time_of(200)) == ()
 
 
+def test_a_stop_of_long_ago_explains_no_end() -> None:
+    events = (at("stop", 0), at("die", 300, exit_code=139))
+    assert follow(running(), *events) == ("exit 139",)
+
+
 def test_signals_of_an_earlier_life_do_not_count() -> None:
     history = running()
     events = (at("kill", 0, signal=15), at("die", 1, exit_code=143), at("start", 2))
@@ -279,6 +284,14 @@ def test_a_temporary_name_of_compose_is_not_shown() -> None:
     (happening,) = history.follow(event, 1.0)
     assert isinstance(happening.observation, Exited)
     assert happening.observation.container == "shop-app-1"
+
+
+def test_the_alert_names_a_container_as_it_is_called_now() -> None:
+    history = running()
+    follow(history, replace(at("rename", 1), name="shop-old-1"))
+    (happening,) = history.follow(replace(at("die", 2, exit_code=1), name="shop-old-1"), 2.0)
+    assert isinstance(happening.observation, Exited)
+    assert happening.observation.container == "shop-old-1"
 
 
 # --- lists --------------------------------------------------------------------------------------
@@ -412,3 +425,10 @@ def test_what_was_stopped_before_the_engine_stays_a_planned_stop() -> None:
     db = replace(db, state="exited", finished=time_of(42), exit_code=143)
     assert reconciled(history, app, db, engine_ended=time_of(43)) == ("exit 143",)
     assert reconciled(running(), described(started=time_of(0)), engine_ended=time_of(43)) == ()
+
+
+def test_what_was_stopped_long_before_the_engine_stays_a_planned_stop() -> None:
+    history = running()
+    follow(history, at("kill", 35, signal=15), at("die", 36, exit_code=143))
+    row = replace(DIED, finished=time_of(36), exit_code=143)
+    assert reconciled(history, row, engine_ended=time_of(4000)) == ()

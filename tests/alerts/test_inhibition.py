@@ -239,3 +239,12 @@ def test_a_root_that_takes_over_keeps_its_cause_while_it_starts_again() -> None:
     watch.look(DATABASE, after=1)
     watch.keep_looking(a_problem("db", affected=("app",)), seconds=40)
     assert watch.events() == ["opened app: unhealthy", "updated db: app-exited"]
+
+
+def test_an_exit_forgets_nothing_that_follows_from_what_was_suspected() -> None:
+    watch = Alerting()
+    watch.look(DATABASE)
+    watch.exit("db")
+    watch.exit("app")
+    watch.wait(10)
+    assert watch.events() == ["opened db: app-exited"]

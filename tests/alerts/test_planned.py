@@ -190,3 +190,24 @@ def test_a_sudden_exit_after_a_start_that_no_event_told_is_an_alert() -> None:
     watch.exit()
     watch.keep_looking(APP_DOWN, seconds=30)
     assert watch.events() == ["opened app: app-exited"]
+
+
+def test_a_down_that_comes_to_nothing_leaves_a_stopped_service_stopped() -> None:
+    watch = Alerting()
+    watch.exit(planned=True)
+    watch.observe(WorkBegan("down"))
+    watch.observe(WorkEnded("down", succeeded=False))
+    watch.keep_looking(APP_DOWN, seconds=60)
+    assert watch.events() == []
+
+
+def test_a_verb_of_long_ago_that_is_said_to_have_ended_again_plans_nothing() -> None:
+    """A watch that starts again reads the last record."""
+    watch = Alerting()
+    watch.observe(WorkBegan("up"))
+    watch.observe(WorkEnded("up"))
+    watch.restart(away=10)
+    watch.observe(WorkEnded("up"))
+    watch.exit()
+    watch.wait(6)
+    assert watch.events() == ["opened app: app-exited"]

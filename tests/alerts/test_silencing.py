@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dartsctl.alerts.observations import Silence
+from dartsctl.alerts.observations import Acknowledged, Silence
 from dartsctl.alerts.problem import Subject
 from dartsctl.alerts.rules import Rules
 from fakes.alerting import Alerting, a_problem, service
@@ -118,3 +118,20 @@ def test_the_end_by_a_stop_on_purpose_during_a_silence_is_sent_after_it() -> Non
     assert watch.loud() == ["opened app: unhealthy"]
     watch.keep_looking(seconds=600)
     assert watch.loud()[1:] == ["recovered app: unhealthy"]
+
+
+def test_what_was_acknowledged_while_silenced_is_not_sent_when_the_silence_ends() -> None:
+    watch = Alerting()
+    watch.silence(Silence(None, watch.now + 60))
+    watch.keep_looking(a_problem(), seconds=30)
+    watch.observe(Acknowledged(watch.episode().id))
+    watch.keep_looking(a_problem(), seconds=60)
+    assert watch.loud() == []
+
+
+def test_to_acknowledge_what_is_only_suspected_says_nothing() -> None:
+    watch = Alerting()
+    watch.look(a_problem())
+    watch.observe(Acknowledged(watch.episode().id))
+    assert watch.events() == []
+    assert watch.episode().acknowledged

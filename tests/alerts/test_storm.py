@@ -74,3 +74,20 @@ def test_many_that_come_back_do_not_wait_for_each_other_longer_than_others() -> 
         watch.now += 0.02
     watch.wait(8)
     assert watch.loud() == ["summary of 9"]
+
+
+def test_a_second_storm_within_the_window_waits_for_its_end() -> None:
+    watch = Alerting(Rules(open_after=0))
+    watch.look(*(a_problem(f"s{number}") for number in range(9)))
+    watch.look(*(a_problem(f"t{number}") for number in range(8)), covers=frozenset(), after=5)
+    assert watch.loud() == ["summary of 9"]
+    watch.wait(30)
+    assert watch.loud() == ["summary of 9", "summary of 8"]
+
+
+def test_a_summary_goes_to_the_second_channel_if_one_of_its_messages_does() -> None:
+    watch = Alerting(Rules(open_after=0, escalate_after=60))
+    for _ in range(14):
+        watch.look(*(a_problem(f"s{number}") for number in range(9)), after=5)
+    summaries = [message for message in watch.messages if message.occasion == "summary"]
+    assert [message.second_channel for message in summaries] == [False, True]

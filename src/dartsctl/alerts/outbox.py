@@ -144,7 +144,7 @@ def only_for(outbox: Outbox, channels: Collection[str]) -> tuple[Outbox, tuple[W
 def _belongs_to(entry: Waiting, earlier: Waiting) -> bool:
     """Return whether both are about an episode of which the channel knows nothing newer yet."""
     same = (entry.channel, entry.episode) == (earlier.channel, earlier.episode)
-    if not same or not entry.episode or earlier.folded:
+    if not same or not entry.episode:
         return False
     return earlier.occasion in ("opened", "updated", "reminder") and entry.occasion != "opened"
 

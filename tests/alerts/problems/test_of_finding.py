@@ -194,7 +194,7 @@ def test_an_end_in_the_future_tells_no_time() -> None:
 
 def test_of_the_symptoms_the_bad_ones_are_evidence() -> None:
     chain = (
-        Link("symptom", "good", "/ answers 200"),
+        Link("symptom", "ok", "/ answers 200"),
         Link("symptom", "bad", "/api answers 502"),
     )
     assert problem_of(finding(chain=chain), facts()).evidence == ("/api answers 502",)
