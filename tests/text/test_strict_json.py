@@ -53,6 +53,7 @@ WRONG: list[tuple[Callable[[Cursor], object], object, str]] = [
     (Cursor.texts, "a", "expected a list, got text"),
     (Cursor.texts, ["a", None], "root[1]: expected text, got nothing"),
     (Cursor.text_entries, ["a"], "expected a mapping, got a list"),
+    (Cursor.text_entries, {"a": "b", "c": 7}, "root.c: expected text, got 7"),
     (Cursor.present, None, "expected a value"),
 ]
 

@@ -34,7 +34,9 @@ def container_exited(draft: Draft, exited: Exited) -> None:
         return  # by itself no news: a look sees whether it stays bad after its root
     note_start(draft, exited.service)
     known = draft.episodes.get(subject)
-    problem = replace(bounded(exited.problem, draft.now), subject=subject)
+    problem = bounded(exited.problem, draft.now)
+    if problem.subject != subject:
+        problem = replace(problem, subject=subject)
     if known is None:
         _suspect(draft, problem, comes_back=exited.comes_back)
     elif known.phase == "pending":

@@ -45,7 +45,7 @@ def step(
         state = shift(state, observation.seconds)
     now = max(now, state.now)
     was_away = bool(state.now) and now - state.now > rules.away_after
-    if isinstance(observation, Tick) and not was_away and now < state.due:
+    if _is_no_news(observation, state) and not was_away and now < state.due:
         return replace(state, now=now), ()
     draft = draft_of(state, now, rules)
     if was_away:
@@ -63,6 +63,16 @@ def step(
         due=draft.due,
     )
     return after, tuple(draft.messages)
+
+
+def _is_no_news(observation: Observation, state: State) -> bool:
+    """Whether an observation changes nothing but the time."""
+    match observation:
+        case Tick():
+            return True
+        case Started(service):
+            return service not in state.stopped
+    return False
 
 
 def _observe(draft: Draft, observation: Observation) -> None:

@@ -101,11 +101,14 @@ class Cursor:
 
     def entries(self) -> Iterator[tuple[str, Cursor]]:
         """Return every key of a mapping with its value."""
+        return (self._entry(key, value) for key, value in self._mapping().items())
+
+    def _mapping(self) -> dict[str, Any]:
         if self.value is None:
-            return iter(())
+            return {}
         if not isinstance(self.value, dict):
             raise self._wrong_type("a mapping")
-        return (self._entry(key, value) for key, value in self.value.items())
+        return self.value
 
     def _entry(self, key: str, value: Any) -> tuple[str, Cursor]:
         cursor = Cursor(value, self._source, key, self)
@@ -189,7 +192,13 @@ class Cursor:
 
     def text_entries(self) -> dict[str, str]:
         """Return a mapping of texts."""
-        return {key: value.text("") for key, value in self.entries()}
+        texts: dict[str, str] = {}
+        for key, value in self._mapping().items():
+            if isinstance(value, str) and "\0" not in value and "\0" not in key:
+                texts[key] = value  # nearly always: no cursor for each label of each container
+            else:
+                texts[key] = self._entry(key, value)[1].text("")
+        return texts
 
     def mistake(self, problem: str) -> DartsctlError:
         """Return the source's error about this value."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _TICK = 1.0
 """Seconds between two ticks."""
+_MOST_IN_A_TURN = 100
+"""Signals of a flood that are handled before what is due is saved and sent."""
 _LAST_REPORTS = 1.0
 """Seconds that the end waits for messages that are being sent."""
 
@@ -207,10 +209,19 @@ def run(
         ).start()
     next_tick = 0.0
     while not stop.is_set():
-        with suppress(queue.Empty):
-            watcher.handle(signals.get(timeout=max(0.0, next_tick - time.monotonic())))
+        _handle_waiting(watcher, signals, next_tick - time.monotonic())
         if time.monotonic() >= next_tick:
             next_tick = time.monotonic() + _TICK
             watcher.tick()
         watcher.end_turn(signals.put, is_alive=is_alive())
     watcher.finish_sending(signals)
+
+
+def _handle_waiting(
+    watcher: Watcher, signals: queue.SimpleQueue[Signal], longest_wait: float
+) -> None:
+    """Handle what is on the queue, at most a turn's worth; wait for the first signal."""
+    with suppress(queue.Empty):
+        watcher.handle(signals.get(timeout=max(0.0, longest_wait)))
+        for _ in range(_MOST_IN_A_TURN - 1):
+            watcher.handle(signals.get_nowait())
