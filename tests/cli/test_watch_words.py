@@ -10,6 +10,7 @@ import typer.main
 
 from dartsctl.cli import completion
 from dartsctl.cli.app import program
+from dartsctl.cli.deps import state
 from dartsctl.cli.watch_options import WatchOptions, environment_name
 from dartsctl.config.settings import WatchSettings
 from dartsctl.errors import UsageError
@@ -79,6 +80,15 @@ def test_an_environment_that_is_called_like_a_verb_has_an_option(
         ("stagin", "unknown environment: 'stagin'", "did you mean staging?"),
         ("stat", "unknown environment: 'stat'", "did you mean status?"),
         ("lfit", "unknown environment: 'lfit'", "did you mean lift?"),
+        ("staging status", "not a verb of `watch`: 'staging'", "--env staging"),
+        ("--once status", "--once before `watch status` has no meaning", "watch status --help"),
+        ("--no-heal ack", "--no-heal before `watch ack` has no meaning", "watch ack --help"),
+        ("--notify a://b test", "--notify before `watch test` has no meaning", "test --help"),
+        ("--all lift web", "--all before `watch lift` has no meaning", "watch lift --help"),
+        ("--all", "--all needs --once", "dartsctl watch --once --all"),
+        ("--within 5m", "--within needs --once", "dartsctl watch --once --within 5m"),
+        ("--once --interval 5", "--once cannot be combined with --interval", "watch --once"),
+        ("--once --record r", "--once cannot be combined with --record", "watch --once"),
         ("staging --env prod", "two environments were named: staging and prod", "--env prod"),
         ("silence web --for soon", "--for: 'soon' is not a length of time", "30m"),
         ("silence web --for 0", "--for: the length of time must be between 1 s", "30m"),
@@ -126,6 +136,12 @@ def test_a_dry_run_says_what_would_be_watched_and_shows_no_secret(
     assert "hunter22" not in done.text
 
 
+def test_a_dry_run_refuses_a_production_port_for_metrics(project: Path, run_here: RunHere) -> None:
+    done = run_here(project, "watch", "--dry-run", "--metrics", "5000")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("error: port 5000 for metrics is reserved for production")
+
+
 def test_the_same_environment_may_be_named_twice() -> None:
     assert environment_name("prod", "prod") == "prod"
     assert environment_name(None, None) is None
@@ -168,3 +184,57 @@ def test_a_silence_is_written_listed_and_lifted(
     assert run_here(project, "watch", "lift", "port:5000").code == 0
     assert run_here(project, "watch", "lift", "all").out == "lifted the silence of test\n"
     assert run_here(project, "watch", "lift", "all").code == 2
+
+
+def test_an_empty_word_acknowledges_nothing(project: Path, run_here: RunHere) -> None:
+    done = run_here(project, "watch", "ack", "")
+    assert (done.code, done.out) == (2, "")
+    assert "no open episode: ''" in done.err
+
+
+@pytest.mark.parametrize("subject", ["web", "5000", "all"])
+def test_a_reason_is_stored_without_the_secrets_of_the_env_files(
+    project: Path, run_here: RunHere, subject: str
+) -> None:
+    """Also those that only a service gets, which Compose alone knows."""
+    secrets = (f"tall-orchid-{subject}", f"wide-walnut-{subject}")  # what is learnt stays learnt
+    (project / "stack.env").write_text(f"DB_PASSWORD={secrets[0]}\n")
+    (project / "web.env").write_text(f"API_TOKEN={secrets[1]}\n")
+    (project / "compose.yml").write_text("services: {web: {image: x, env_file: [web.env]}}\n")
+    settings = project / "dartsctl.toml"
+    settings.write_text('[prod]\nfiles = ["compose.yml"]\nenv_files = ["stack.env"]\n')
+    reason = f"changing {secrets[0]} to {secrets[1]}"
+    done = run_here(
+        project, "watch", "silence", subject, "--for", "2h", "--reason", reason, "--json"
+    )
+    assert done.code == 0, done.text
+    assert '"reason": "changing *** to ***"' in done.out
+    assert "changing *** to ***" in run_here(project, "watch", "silences").out
+    kept = (state() / "watch/shop/silences.json").read_text()
+    assert "changing *** to ***" in kept
+    assert not any(secret in kept for secret in secrets)
+
+
+@pytest.mark.parametrize("files", ["services: [", "services: {web: {image: x, env_file: [no]}}"])
+def test_env_files_are_enough_for_a_reason_where_compose_refuses(
+    project: Path, run_here: RunHere, files: str
+) -> None:
+    secret = f"calm-heron-{len(files)}"
+    (project / "stack.env").write_text(f"DB_PASSWORD={secret}\n")
+    (project / "compose.yml").write_text(files)
+    settings = project / "dartsctl.toml"
+    settings.write_text('[prod]\nfiles = ["compose.yml"]\nenv_files = ["stack.env"]\n')
+    done = run_here(project, "watch", "silence", "all", "--for", "2h", "--reason", secret)
+    assert done.code == 0, done.text
+    assert run_here(project, "watch", "silences").out.endswith("  ***\n")
+
+
+def test_a_secret_that_was_stored_before_is_not_shown(project: Path, run_here: RunHere) -> None:
+    silenced = ("watch", "silence", "web", "--for", "2h", "--reason", "slow-maple-2290")
+    assert run_here(project, *silenced).code == 0
+    assert "slow-maple-2290" in run_here(project, "watch", "status").out
+    (project / "stack.env").write_text("DB_PASSWORD=slow-maple-2290\n")
+    settings = project / "dartsctl.toml"
+    settings.write_text('[prod]\nfiles = ["compose.yml"]\nenv_files = ["stack.env"]\n')
+    for verb in ("silences", "status"):
+        assert "slow-maple-2290" not in run_here(project, "watch", verb).text

@@ -134,7 +134,7 @@ def compose_on(
     from dartsctl.edges.state.compose_answers import ComposeAnswers
     from dartsctl.edges.state.compose_versions import ComposeVersions
 
-    MASKER.learn_later(lambda: _learn_env_files(environment))
+    learn_env_files(environment)
     return Compose(
         environment,
         masker=MASKER,
@@ -145,6 +145,11 @@ def compose_on(
         answers=ComposeAnswers(state()),
         memory=memory,
     )
+
+
+def learn_env_files(environment: Environment) -> None:
+    """Mask the secrets of an environment's env files, from the next text on."""
+    MASKER.learn_later(lambda: _learn_env_files(environment))
 
 
 @cache

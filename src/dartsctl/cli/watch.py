@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dartsctl.cli.deps import Common, compose_on, deps_of, engine_address, environment_of
+from dartsctl.cli.deps import (
+    Common,
+    compose_on,
+    deps_of,
+    engine_address,
+    environment_of,
+    learn_env_files,
+)
 from dartsctl.cli.doctor import request_for
 from dartsctl.cli.help import VerbGroup, Verbs
 from dartsctl.cli.options import verb
@@ -46,7 +54,7 @@ class WatchGroup(VerbGroup):
         if words and words[0] in self.commands:
             ctx.meta[_NAMES_A_VERB] = True
         elif len(words) > 1 and not ctx.resilient_parsing:
-            raise _no_such_verb(words[0], self.commands)
+            raise _no_such_verb(words, self.commands)
         else:
             ctx.allow_interspersed_args = True
         return super().parse_args(ctx, args)
@@ -87,6 +95,7 @@ def watch_stack(
     dartsctl watch --print-unit       systemd units that keep it running
     """
     if context.invoked_subcommand:
+        options.check_verb(context.invoked_subcommand)
         context.meta[_ENV] = env
         return None
     name = environment_name(environment, env)
@@ -274,7 +283,9 @@ def _environment(common: Common, context: typer.Context, env: str | None) -> Env
     from dartsctl.config.settings import PRODUCTION
 
     name = _named(context, env) or PRODUCTION
-    return environment_of(common, common.settings(), name, runs=True, is_shown=False)
+    environment = environment_of(common, common.settings(), name, runs=True, is_shown=False)
+    learn_env_files(environment)
+    return environment
 
 
 def _named(context: typer.Context, env: str | None) -> str | None:
@@ -300,12 +311,14 @@ def _positional(parameters: Sequence[Any], args: Sequence[str]) -> list[str]:
     return words
 
 
-def _no_such_verb(word: str, verbs: Sequence[str] | Any) -> UsageError:
-    listed = ", ".join(verbs)
-    return UsageError(
-        f"not a verb of `watch`: {word!r}",
-        hint=did_you_mean(word, verbs) or Advice(f"the verbs are {listed}"),
-    )
+def _no_such_verb(words: Sequence[str], verbs: Sequence[str] | Any) -> UsageError:
+    word, second = words[:2]
+    hint: str = did_you_mean(word, verbs)
+    if not hint and second in verbs:
+        hint = Advice(f"write the verb first, and the environment as --env {shlex.quote(word)}")
+    if not hint:
+        hint = Advice(f"the verbs are {', '.join(verbs)}")
+    return UsageError(f"not a verb of `watch`: {word!r}", hint=hint)
 
 
 def _with_verbs(error: UsageError, word: str | None) -> UsageError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +12,7 @@ from dartsctl.config import values
 from dartsctl.config.file import Setting
 from dartsctl.errors import Advice, UsageError
 from dartsctl.text.numbers import parse_digits
+from dartsctl.text.phrases import shell_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +80,9 @@ Reason = Annotated[
     str, typer.Option("--reason", help="Why, for the list of silences.", metavar="TEXT")
 ]
 
+_NAMES = {"every": "all"}
+"""Options that are not called like their field."""
+
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
@@ -131,13 +135,17 @@ class WatchOptions:
 
     def check(self) -> None:
         """Raise UsageError for options that cannot be combined."""
-        if not self.once and (self.every or self.within is not None):
-            option = "--all" if self.every else "--within"
-            raise UsageError(f"{option} needs --once", hint="dartsctl watch --once --all")
+        if self.every and not self.once:
+            raise UsageError("--all needs --once", hint="dartsctl watch --once --all")
+        if self.within is not None and not self.once:
+            within = shell_command("dartsctl", "watch", "--once", "--within", self.within)
+            raise UsageError("--within needs --once", hint=within)
         not_with_once = (
             (self.metrics is not None, "--metrics"),
             (bool(self.reserve), "--reserve"),
             (self.print_unit, "--print-unit"),
+            (self.interval is not None, "--interval"),
+            (self.record is not None, "--record"),
         )
         for is_given, option in not_with_once:
             if self.once and is_given:
@@ -151,6 +159,21 @@ class WatchOptions:
                     "write notify into [watch] of the settings, or into the file that "
                     "EnvironmentFile= of the unit names"
                 ),
+            )
+
+    def check_verb(self, verb: str) -> None:
+        """Raise UsageError for an option before a verb: none of these is an option of a verb."""
+        for row in fields(self):
+            value = getattr(self, row.name)
+            if value in (row.default, []):
+                continue
+            name = _NAMES.get(row.name, row.name.replace("_", "-"))
+            option = f"--{name}"
+            if value is False:
+                option = f"--no-{name}"
+            raise UsageError(
+                f"{option} before `watch {verb}` has no meaning",
+                hint=shell_command("dartsctl", "watch", verb, "--help"),
             )
 
     def for_unit(self) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def acknowledge(
     book = SilenceBook(deps.state, project)
     known = {*book.read(now).acknowledged}
     episodes = [row for row in saved.state.episodes.values() if row.opened is not None]
-    if wanted:
+    if wanted is not None:
         episodes = _wanted(episodes, wanted, environment)
     new = [row for row in episodes if not row.acknowledged and row.id not in known]
     if new and not dry_run:

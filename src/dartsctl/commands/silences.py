@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,8 @@ def silence(request: SilenceRequest, *, deps: Deps) -> ExitCode:
         )
     subject = _subject(request, deps)
     now = deps.now()
-    new = Silence(subject, now + request.seconds, request.reason, acting_user())
+    reason = _masked_reason(request, deps)
+    new = Silence(subject, now + request.seconds, reason, acting_user())
     if not request.dry_run:
         aside = _book(request.environment, deps).silence(new, now)
         if aside:
@@ -140,6 +142,18 @@ def _subject(request: SilenceRequest, deps: Deps) -> Subject | None:
             hint=hint or Advice(f"its services are {listed}"),
         )
     return subject
+
+
+def _masked_reason(request: SilenceRequest, deps: Deps) -> str:
+    """Return the reason without the secrets of the stack: it is stored, shown and recorded.
+
+    Without its files, or where Compose refuses them, only the secrets of its env files are known.
+    """
+    environment = request.environment
+    if request.reason and not environment.files_error:
+        with suppress(DartsctlError):
+            deps.compose_on(environment).config()
+    return deps.screen.masker.mask(request.reason)
 
 
 def _not_silenced(environment: Environment, text: str, names: list[str]) -> UsageError:

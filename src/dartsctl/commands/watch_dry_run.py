@@ -9,6 +9,7 @@ from dartsctl.errors import ExitCode
 from dartsctl.text.phrases import exact_duration
 from dartsctl.workflows.watch.channels import destinations_of
 from dartsctl.workflows.watch.known import Known
+from dartsctl.workflows.watch.outputs import check_metrics
 from dartsctl.workflows.watch.sources.all_sources import sources_of
 
 if TYPE_CHECKING:
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 
 
 def dry_run(request: WatchRequest, *, deps: Deps) -> ExitCode:
-    """Show it. Nothing is watched, sent, written or bound. Raises UsageError for a wrong URL."""
+    """Show it. Nothing is watched, sent, written or bound. Raises as `watch` does.
+
+    The port for metrics is not bound: whether it is free is not known.
+    """
     settings = request.settings
+    check_metrics(request)
     destinations = destinations_of(settings, request.environment, deps=deps)
     channels = [f"{channel.role} {channel.label}" for channel in destinations.channels]
     sources = ["looks", *(row.name for row in sources_of(request, Known(), deps=deps))]

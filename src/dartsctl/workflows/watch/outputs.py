@@ -40,13 +40,25 @@ def metrics_of(request: WatchRequest, *, deps: Deps) -> list[Output]:
     port = request.settings.metrics
     if port is None:
         return []
-    from dartsctl.workflows.watch.metrics import MetricsOutput, refuse_production_port
+    from dartsctl.workflows.watch.metrics import MetricsOutput
 
-    refuse_production_port(port, request.production())
+    check_metrics(request)
     first = View(request.environment.name, request.project, deps.now())
     output = MetricsOutput(port, first, shown=deps.screen.masker.line)
     output.start()
     return [output]
+
+
+def check_metrics(request: WatchRequest) -> None:
+    """Raise DartsctlError for metrics on a production port, or without their library."""
+    port = request.settings.metrics
+    if port is None:
+        return
+    from dartsctl.edges.metrics.exporter import require_prometheus
+    from dartsctl.workflows.watch.metrics import refuse_production_port
+
+    refuse_production_port(port, request.production())
+    require_prometheus()
 
 
 def screen_of(request: WatchRequest, *, deps: Deps, on_end: Callable[[], None]) -> Output:
