@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dartsctl.alerts.inhibition import roots_of
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.rules import Rules
@@ -230,6 +232,10 @@ def test_an_alert_that_its_root_takes_over_has_lasted_since_the_first_of_both() 
     began = watch.episode().began
     watch.keep_looking(DATABASE, seconds=60)
     assert watch.episode("db").began == began
+    watch = Alerting()
+    watch.keep_looking(a_problem("app"), seconds=30)
+    watch.keep_looking(replace(DATABASE, since=began - 300), seconds=60)
+    assert watch.episode("db").began == began - 300
 
 
 def test_a_root_that_takes_over_keeps_its_cause_while_it_starts_again() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dartsctl.alerts.look_schedule import LookSchedule, LookTimes, attention_for
@@ -32,6 +34,8 @@ def test_episodes_make_looks_frequent() -> None:
     assert plan.full_due() == 104.0
     plan.attention = "low"
     assert plan.full_due() == 130.0
+    plan.times = replace(TIMES, full=10)
+    assert plan.full_due() == 110.0
 
 
 def test_what_is_wanted_comes_at_once_and_several_become_one() -> None:

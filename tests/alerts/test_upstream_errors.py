@@ -68,6 +68,15 @@ def test_forgotten_errors_count_only_in_the_total() -> None:
     assert errors.totals == {"app": 5}
 
 
+def test_after_forgotten_errors_a_few_are_no_problem() -> None:
+    errors = errors_of("app", [100, 101, 102, 103, 104])
+    assert errors.problem("app", 105, command="", shown=str)
+    errors.forget("app")
+    for when in (106, 107):
+        errors.record("app", "refused", "line", when)
+    assert errors.problem("app", 108, command="", shown=str) is None
+
+
 def test_a_flood_needs_no_more_memory() -> None:
     errors = errors_of("app", [100.0] * 5000)
     problem = errors.problem("app", 101, command="", shown=str)

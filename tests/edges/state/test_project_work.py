@@ -93,6 +93,14 @@ def test_the_last_work_stays_readable_with_how_it_ended(tmp_path: Path, succeede
     assert work.ended >= work.began
 
 
+def test_more_services_than_a_record_has_room_for_are_all(tmp_path: Path) -> None:
+    names = tuple(f"s{number}" for number in range(501))
+    with project_lock(tmp_path, "demo", within=0, waiting=pytest.fail, verb="up", services=names):
+        work = project_work(tmp_path, "demo")
+    assert work is not None
+    assert work.services == ()
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_work_that_ends_with_an_exception_has_failed(
     tmp_path: Path, error: type[BaseException]

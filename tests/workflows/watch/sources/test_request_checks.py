@@ -86,6 +86,8 @@ def test_every_request_of_the_last_look_is_sent_and_its_latency_kept(checked: Ch
     checked.learn(checked.request("/"), checked.request("/api"), direct)
     assert checked.check() == []
     assert checked.asked == ["/", "/api", "/direct"]
+    answered = {f"http://127.0.0.1:{checked.port}{path}" for path in checked.asked}
+    assert answered <= checked.known.answered
     (seconds,) = checked.known.latencies["app"]
     assert seconds is not None
 
@@ -249,3 +251,19 @@ def test_an_address_keeps_its_service_until_another_has_it(checked: Checked) -> 
     assert checked.known.service_at("10.0.0.7") == "app"
     checked.learn(services=(service("web", container("web", "10.0.0.7")),))
     assert checked.known.service_at("10.0.0.7") == "web"
+
+
+def test_a_failure_that_is_planned_or_gone_keeps_no_other_check_waiting(checked: Checked) -> None:
+    static = checked.request("/static", upstream="", target="")
+    checked.learn(checked.request(), static)
+    checked.status["/"] = 502
+    checked.check()
+    checked.known.state = State(stopped=frozenset({"app"}))
+    checked.check()
+    checked.check()
+    assert checked.asked == ["/", "/static", "/static"]
+    checked.known.state = State()
+    checked.check()
+    checked.learn(static)
+    checked.check()
+    assert checked.asked[3:] == ["/", "/static", "/static"]
