@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from dartsctl.alerts import outbox as box
 from dartsctl.alerts.notice import Notice, NoticeWriter
 from dartsctl.alerts.observations import Occasion
@@ -264,10 +266,11 @@ def test_what_cannot_be_sent_any_more_is_said() -> None:
     assert used.delivery.outbox == Outbox()
 
 
-def test_an_old_channel_gets_nothing_that_waited_for_another() -> None:
+@pytest.mark.parametrize("receipt", [Receipt(message="earlier"), Receipt(is_busy=True)])
+def test_an_old_channel_gets_nothing_that_waited_for_another(receipt: Receipt) -> None:
     before = Loop(MAIN)
     before.message("opened")
-    after = Loop(OTHER, outbox=before.delivery.outbox, receipt=Receipt(message="earlier"))
+    after = Loop(OTHER, outbox=before.delivery.outbox, receipt=receipt)
     assert "will not be sent" in after.delivery.begin_notes()[0]
     assert after.delivery.outbox == Outbox()
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from dartsctl.alerts.notice import Notice
-from dartsctl.alerts.observations import WorkBegan
+from dartsctl.alerts.observations import Silence, WorkBegan
 from dartsctl.alerts.outbox import Outbox, Waiting
-from dartsctl.alerts.state import State
+from dartsctl.alerts.state import Episode, State, Work
 from dartsctl.workflows.watch.saving import Saver, resumed
-from fakes.alerting import START, Alerting, a_problem
+from fakes.alerting import START, Alerting, a_problem, service
 
 MESSAGE = Waiting(
     "notify a", "service:app@1", "opened", Notice("1", "failure", "t", "b", "s"), 1.0, 1.0
@@ -56,6 +59,23 @@ def test_what_has_not_changed_is_not_saved_but_its_time_is_now_and_then() -> Non
     for second in range(100):
         saver.save(replace(a_state(), now=START + second), Outbox(), START + second)
     assert len(file.states) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"episodes": {service("app"): Episode("service:app@1", a_problem(), START)}},
+        {"work": Work("up")},
+        {"silences": (Silence(None, START + 60),)},
+        {"stamp": 5},
+        {"followed": {service("app"): START}},
+    ],
+)
+def test_every_change_that_a_restart_must_know_is_saved(change: dict[str, Any]) -> None:
+    file = File()
+    changed = replace(a_state(), **change)
+    Saver(file, a_state(), Outbox()).save(changed, Outbox(), START + 2)
+    assert file.states == [changed]
 
 
 def test_a_file_that_cannot_be_written_is_tried_again_but_not_all_the_time() -> None:
