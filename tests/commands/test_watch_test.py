@@ -102,3 +102,15 @@ def test_a_wrong_setting_is_refused(
     assert message in said.err
     assert "s3cret" not in said.err
     assert "hint: " in said.err or "next: " in said.err
+
+
+def test_a_dry_run_names_the_channels_and_sends_nothing(run_here: RunHere, project: Path) -> None:
+    with receiver() as good:
+        words = ("watch", "test", "--dry-run", "--notify", secret_url(good))
+        said = run_here(project, *words)
+        document = run_here(project, *words, "--json").document
+    channel = f"json://127.0.0.1:{good.port}"
+    assert (said.code, said.out) == (0, f"would send a test to notify {channel}\n")
+    assert (document["dry_run"], document["message"]) == (True, None)
+    assert document["channels"] == [{"role": "notify", "channel": channel}]
+    assert not good.bodies

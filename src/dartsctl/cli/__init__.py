@@ -35,14 +35,33 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:  # the reader has gone, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        _write_nowhere()
         return int(ExitCode.OK)
     except Exception as error:
         failure = _as_failure(error, words)
         if failure.message:
             failure.hint = _in_the_same_folder(failure.hint, words)
-            _screen_for(words).error(failure)
+            _show(failure, words)
         return int(failure.code)
+
+
+def _show(failure: DartsctlError, words: list[str]) -> None:
+    """Show a failure: on stderr where stdout, which --json is for, cannot be written."""
+    try:
+        try:
+            _screen_for(words).error(failure)
+        except DartsctlError:
+            _screen_for([word for word in words if word != "--json"]).error(failure)
+    except BrokenPipeError:
+        _write_nowhere()
+
+
+def _write_nowhere() -> None:
+    """Give stdout and stderr no reader that could go: they are flushed at the exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            os.dup2(nowhere, stream.fileno())
 
 
 def _run(words: list[str]) -> int:

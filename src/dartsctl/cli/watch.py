@@ -162,7 +162,7 @@ def send_test(
     from dartsctl.commands.watch_test import send_test as run_test
 
     request = _request(common, _named(context, env), WatchOptions(notify=notify))
-    return run_test(request, deps=deps_of(common))
+    return run_test(request, deps=deps_of(common), dry_run=common.dry_run)
 
 
 @watch.command()

@@ -40,7 +40,7 @@ Env = Annotated[
 SubjectName = Annotated[
     str,
     typer.Argument(
-        help="A service, a port (5000 or 5000/udp), engine, disk, site, or all.",
+        help="A service, a port (5000 or 5000/udp), engine, disk, site, certificate, or all.",
         metavar="SUBJECT",
         show_default=False,
         autocompletion=completion.subjects,

@@ -46,7 +46,13 @@ class _Result:
         }
 
 
-def send_test(request: WatchRequest, *, deps: Deps, send: Send = apprise_channels.send) -> ExitCode:
+def send_test(
+    request: WatchRequest,
+    *,
+    deps: Deps,
+    send: Send = apprise_channels.send,
+    dry_run: bool = False,
+) -> ExitCode:
     """Send it, and say which channel failed. Raises UsageError without channels."""
     channels = channels_of(request.settings, request.environment, deps=deps)
     if not channels:
@@ -56,6 +62,8 @@ def send_test(request: WatchRequest, *, deps: Deps, send: Send = apprise_channel
                 "write notify = [...] into [watch] of the settings, or set DARTSCTL_WATCH_NOTIFY"
             ),
         )
+    if dry_run:
+        return _name(channels, deps=deps)
     identifier = hashlib.sha256(f"test {deps.now()}".encode()).hexdigest()[:12]
     notice = writer_of(request.environment, deps=deps).test(identifier)
     results = _send_all(channels, notice, deps=deps, send=send)
@@ -68,11 +76,26 @@ def send_test(request: WatchRequest, *, deps: Deps, send: Send = apprise_channel
     document = {
         "ok": not failed,
         "exit_code": int(code),
+        "dry_run": False,
         "message": identifier,
         "channels": [result.document for result in results],
     }
     deps.screen.result(document, lines)
     return code
+
+
+def _name(channels: Sequence[Channel], *, deps: Deps) -> ExitCode:
+    """Say where the test would be sent."""
+    document = {
+        "ok": True,
+        "exit_code": 0,
+        "dry_run": True,
+        "message": None,
+        "channels": [{"role": row.role, "channel": row.label} for row in channels],
+    }
+    lines = [f"would send a test to {row.role} {row.label}" for row in channels]
+    deps.screen.result(document, lines)
+    return ExitCode.OK
 
 
 def _send_all(

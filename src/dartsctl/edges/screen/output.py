@@ -243,7 +243,8 @@ class Screen:
     def _write(self, stream: TextIO | None, text: str) -> None:
         """Write to a stream, in the place of a status; nothing to one that was closed before.
 
-        Characters that its encoding cannot write are escaped.
+        Characters that its encoding cannot write are escaped. Raises BrokenPipeError, and
+        DartsctlError if stdout cannot be written. Where stderr cannot, nobody can be told.
         """
         if self._has_status:
             self._has_status = False
@@ -251,8 +252,22 @@ class Screen:
         if stream is None:
             return
         encoding = stream.encoding or "utf-8"
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        stream.flush()
+        try:
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if stream is not sys.stderr:
+                raise _unwritten(error) from error
+
+
+def _unwritten(error: OSError) -> DartsctlError:
+    """Return the error for a stdout on a full disk, or of a terminal that has gone."""
+    return DartsctlError(
+        f"cannot write the output: {error.strerror}",
+        hint=Advice("free space, or send the output to another place"),
+    )
 
 
 def can_move_cursor() -> bool:
