@@ -314,6 +314,10 @@ def test_what_died_while_no_event_could_be_read_is_an_exit_once() -> None:  # ed
     assert follow(history, at("die", 50.1, exit_code=137)) == ()
 
 
+def test_a_list_tells_that_the_memory_was_the_cause() -> None:
+    assert reconciled(running(), replace(DIED, oom_killed=True)) == ("exit 137 out of memory",)
+
+
 def test_an_event_that_comes_after_the_list_explains_it() -> None:
     history = running()
     assert history.reconcile([DIED], 100.0) == ()

@@ -133,3 +133,14 @@ def test_an_exit_does_not_hide_the_cause_that_a_look_has_named() -> None:
     watch.exit(comes_back=True)
     watch.wait(10)
     assert watch.events() == ["opened app: wrong-port"]
+
+
+def test_a_crash_loop_is_one_until_it_has_stayed_down_for_a_while() -> None:
+    watch = Alerting()
+    for _ in range(3):
+        watch.exit(comes_back=True)
+        watch.wait(1)
+    watch.keep_looking(a_problem(cause="app-exited"), seconds=100)
+    assert watch.loud() == ["opened app: crash-loop"]
+    watch.keep_looking(a_problem(cause="app-exited"), seconds=60)
+    assert watch.loud()[1:] == ["updated app: app-exited"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from dartsctl.alerts.observations import Acknowledged, Silence
 from dartsctl.alerts.problem import Subject
 from dartsctl.alerts.rules import Rules
-from fakes.alerting import Alerting, a_problem, service
+from fakes.alerting import START, Alerting, a_problem, service
 
 
 def test_an_alert_that_opened_while_silenced_is_sent_when_the_silence_ends() -> None:
@@ -135,3 +137,36 @@ def test_to_acknowledge_what_is_only_suspected_says_nothing() -> None:
     watch.observe(Acknowledged(watch.episode().id))
     assert watch.events() == []
     assert watch.episode().acknowledged
+
+
+def test_what_is_silenced_has_no_reminders_and_has_one_after_it() -> None:
+    watch = Alerting(Rules(remind=60))
+    watch.keep_looking(a_problem(), seconds=30)
+    watch.silence(Silence(service("app"), watch.now + 300))
+    watch.keep_looking(a_problem(), seconds=299)
+    assert watch.events() == ["opened app: unhealthy"]
+    watch.keep_looking(a_problem(), seconds=5)
+    assert watch.loud()[1:] == ["reminder app: unhealthy"]
+
+
+def test_of_two_silences_the_longer_one_is_named() -> None:
+    longer, shorter = Silence(None, START + 86400), Silence(service("app"), START + 600)
+    for silences in ((longer, shorter), (shorter, longer)):
+        watch = Alerting()
+        watch.silence(*silences)
+        watch.keep_looking(a_problem(), seconds=30)
+        day = time.strftime("%Y-%m-%d", time.localtime(longer.until))
+        assert watch.messages[0].muted.startswith(f"silenced until {day}")
+
+
+def test_a_recovery_that_the_channels_wait_for_outlives_many_others() -> None:
+    watch = Alerting(Rules(open_after=0, close_after=0))
+    watch.look(a_problem())
+    watch.silence(Silence(service("app"), watch.now + 3600))
+    watch.look()
+    watch.look(*(a_problem(f"s{number}") for number in range(300)), after=1)
+    watch.look(after=1)
+    watch.wait(120)
+    before = len(watch.loud())
+    watch.silence()
+    assert watch.loud()[before:] == ["recovered app: unhealthy"]

@@ -317,3 +317,10 @@ def test_a_cause_that_was_seen_before_a_good_look_is_waited_for_anew() -> None:
     watch.look(after=5)
     watch.look(a_problem(cause="no-ports"), after=5)
     assert watch.events() == ["opened app: unhealthy"]
+
+
+def test_what_is_getting_well_has_no_reminders() -> None:
+    watch = Alerting(Rules(open_after=0, close_after=60, remind=10))
+    watch.look(a_problem())
+    watch.keep_looking(seconds=70)
+    assert watch.events() == ["opened app: unhealthy", "recovered app: unhealthy"]

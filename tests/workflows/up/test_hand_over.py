@@ -49,8 +49,9 @@ def held(reserve: ReserveProcess) -> Endpoint:
     return endpoint
 
 
+@pytest.mark.parametrize("word", ["Starting", "Started", "Restarting"])
 def test_without_a_gate_they_are_held_until_compose_starts_a_container(
-    tmp_path: Path, reserve: ReserveProcess
+    tmp_path: Path, reserve: ReserveProcess, word: str
 ) -> None:
     endpoint = held(reserve)
     hand_over = HandOver(tmp_path, "shop", Screen())
@@ -58,7 +59,7 @@ def test_without_a_gate_they_are_held_until_compose_starts_a_container(
     for line in (" Network shop_default  Created", " Container shop-app-1  Creating", "Starting"):
         hand_over.follow(line)
     assert probe(endpoint) is Probe.IN_USE
-    hand_over.follow(" Container shop-app-1  Starting")
+    hand_over.follow(f" Container shop-app-1  {word}")
     assert probe(endpoint) is Probe.FREE
     wait_for(reserve, lambda state: state.released)
     hand_over.close()

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from dartsctl.alerts.problem import Subject
+from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.diagnosis.facts import Commands, ContainerFacts
 from dartsctl.edges.screen.output import Screen
-from dartsctl.errors import DartsctlError, DockerUnavailable
+from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, Refused
 from dartsctl.text.masker import Masker
 from dartsctl.workflows.examine.probes import ExamineRequest
 from dartsctl.workflows.watch.checks.base import CheckRules
 from dartsctl.workflows.watch.known import Known
-from dartsctl.workflows.watch.look import LookResult, is_down_on_purpose, look
+from dartsctl.workflows.watch.look import LookResult, is_down_on_purpose, look, masked, one_each
 from fakes.deps import FakeClock, fake_deps
 from fakes.preflights import ENVIRONMENT
 from fakes.stack_facts import container, facts, service
@@ -60,13 +60,27 @@ def test_an_engine_that_does_not_answer_is_the_problem_and_nothing_else_is_known
 
 
 def test_files_that_cannot_be_read_are_a_problem_of_the_site(tmp_path: Path) -> None:
-    error = DartsctlError(f"compose.yml: wrong value {SECRET}", details=("line 3",), hint="fix it")
+    error = DartsctlError(
+        f"compose.yml: wrong value {SECRET}",
+        details=(f"line 3: {SECRET}",),
+        hint=Advice(f"remove {SECRET}"),
+    )
     result = look_at(error, tmp_path)
     (problem,) = result.problems
     assert (str(problem.subject), problem.cause) == ("site", "files-unreadable")
+    assert problem.severity == "warning"
     assert problem.sentence == "compose.yml: wrong value ***"
-    assert problem.evidence == ("line 3",)
+    assert problem.evidence == ("line 3: ***",)
+    assert problem.command == "remove ***"
+    assert isinstance(problem.command, Advice)
     assert "service" not in result.covers
+
+
+def test_containers_of_another_stack_with_the_same_name_are_said_to_be_so(tmp_path: Path) -> None:
+    result = look_at(Refused("project shop belongs to /srv/other", hint="ls"), tmp_path)
+    (problem,) = result.problems
+    assert (problem.cause, problem.severity) == ("another-stack", "warning")
+    assert result.covers == {"site", "engine"}
 
 
 def test_a_bug_in_a_look_is_said_and_nothing_recovers_by_it(tmp_path: Path) -> None:
@@ -115,3 +129,19 @@ def test_what_has_an_episode_has_failed_and_was_not_stopped() -> None:
     app = container("app", **STOPPED)
     assert not down(app, subjects=frozenset((Subject("service", "app"),)))
     assert down(app, subjects=frozenset((Subject("port", "5000/tcp"),)))
+
+
+def test_no_secret_is_in_the_data_of_a_problem() -> None:
+    masker = Masker()
+    masker.learn({"DB_PASSWORD": SECRET})
+    problem = Problem(
+        Subject("service", "app"), "app-exited", "", data={"error": SECRET, "lines": [SECRET]}
+    )
+    (shown,) = masked(LookResult((problem,)), masker).problems
+    assert shown.data == {"error": "***", "lines": ["***"]}
+
+
+def test_what_this_look_has_seen_of_a_subject_comes_before_what_is_carried_over() -> None:
+    seen = Problem(Subject("service", "app"), "unhealthy", "app is unhealthy")
+    before = Problem(Subject("service", "app"), "app-exited", "app has ended")
+    assert one_each((seen, before)) == (seen,)

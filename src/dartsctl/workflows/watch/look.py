@@ -77,7 +77,7 @@ def look(request: ExamineRequest, rules: CheckRules, known: Known, *, deps: Deps
             severity="warning",
         )
         result = LookResult((problem,))
-    return _masked(result, deps.screen.masker)
+    return masked(result, deps.screen.masker)
 
 
 def _look(request: ExamineRequest, rules: CheckRules, known: Known, deps: Deps) -> LookResult:
@@ -102,7 +102,7 @@ def _look(request: ExamineRequest, rules: CheckRules, known: Known, deps: Deps) 
     more, kinds, notes = _run_checks(examined)
     problems = (*_doctors(examined, known), *more, *_as_before(examined, known))
     return LookResult(
-        _one_each(problems),
+        one_each(problems),
         _OF_DOCTOR | kinds,
         Seen(
             engine=facts.engine.version,
@@ -248,7 +248,7 @@ def _failed(error: DartsctlError) -> LookResult:
     return LookResult((problem,), frozenset(("site", "engine")))
 
 
-def _one_each(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+def one_each(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     """Return the first problem of each subject; a start that failed for a port is the port's."""
     first: dict[Subject, Problem] = {}
     for problem in problems:
@@ -256,7 +256,8 @@ def _one_each(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return joined(tuple(first.values()))
 
 
-def _masked(result: LookResult, masker: Masker) -> LookResult:
+def masked(result: LookResult, masker: Masker) -> LookResult:
+    """Return the result without secrets."""
     problems = tuple(_masked_problem(problem, masker) for problem in result.problems)
     return replace(result, problems=problems)
 
