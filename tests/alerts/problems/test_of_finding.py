@@ -124,12 +124,12 @@ def test_what_does_no_harm_is_a_warning() -> None:
 
 def test_several_findings_about_one_service_are_one_problem() -> None:
     rows = (
-        finding(data={"followed_by": ["web"]}),
+        finding(data={"followed_by": ["web"]}, chain=(Link("symptom", "bad", "/ answers 502"),)),
         finding(Cause.WRONG_PORT, sentence="app listens on 8000", data={"followed_by": ["db"]}),
     )
     (problem,) = problems_of(rows, facts())
     assert problem.cause == "app-exited"
-    assert problem.evidence[-1] == "also: app listens on 8000"
+    assert problem.evidence == ("/ answers 502", "also: app listens on 8000")
     assert [subject.name for subject in problem.affected] == ["web", "db"]
 
 
@@ -198,3 +198,12 @@ def test_of_the_symptoms_the_bad_ones_are_evidence() -> None:
         Link("symptom", "bad", "/api answers 502"),
     )
     assert problem_of(finding(chain=chain), facts()).evidence == ("/api answers 502",)
+
+
+def test_what_inspect_says_of_a_container_is_shown_once() -> None:
+    source = "engine: inspect shop-app-1"
+    chain = (Link("container", "bad", "app exited", source=source),)
+    dead = container("app", **ENDED)
+    row = finding(container="shop-app-1", chain=chain)
+    (state,) = problem_of(row, facts(service("app", dead))).evidence
+    assert state.startswith("shop-app-1: exit code 3, at ")

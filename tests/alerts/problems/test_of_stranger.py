@@ -86,6 +86,10 @@ def test_the_worst_of_several_strangers_is_named_and_all_are_evidence() -> None:
     assert problem.sentence.endswith("container elsewhere-web-1 of project elsewhere")
     assert len(problem.evidence) == 2
     assert problem.data["effect"] == "conflict"
+    beside = replace(worse, effect=Effect.BESIDE)
+    problem = stranger_problem(Occupation(wanted(), "", (beside, stranger())), COMMANDS)
+    assert problem.data["pid"] == 70
+    assert problem.severity == "critical"
 
 
 def test_an_invisible_owner_comes_with_the_command_that_shows_it() -> None:
