@@ -90,6 +90,13 @@ def test_a_verb_gets_the_ports_at_once_and_they_stay_free_until_new_orders(
     hold(reserve, *wanted)
 
 
+def test_the_engine_can_bind_what_is_reserved_and_nobody_has() -> None:
+    first, second, third = endpoints(3)
+    state = State(held=(first,), guarded=(second, third), busy=(third,))
+    assert state.endpoints == {first, second, third}
+    assert state.usable == {first, second}
+
+
 def test_orders_of_before_a_verb_hold_nothing_after_it(
     folder: Folder, reserve: ReserveProcess
 ) -> None:

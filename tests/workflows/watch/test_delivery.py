@@ -128,6 +128,7 @@ def test_a_channel_that_fails_gets_its_messages_once_when_it_works_again() -> No
     loop.receivers.broken = {MAIN.url: "answers 500"}
     loop.message("opened")
     loop.message("opened", "db")
+    assert loop.delivery.waiting() == {}
     loop.turn(1)
     assert loop.notes == ["channel json://a answers 500; its messages wait and are sent again"]
     assert loop.delivery.waiting() == {MAIN.id: 2}

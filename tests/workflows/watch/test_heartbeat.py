@@ -41,7 +41,8 @@ class Running:
         self.heartbeat = Heartbeat(
             "https://s3cret", interval, send=self.receiver.send, clock=lambda: 7.0
         )
-        self.thread = threading.Thread(target=self.heartbeat.run, args=(self.notes.put, self.stop))
+        run = self.heartbeat.run
+        self.thread = threading.Thread(target=run, args=(self.notes.put, self.stop), daemon=True)
         self.thread.start()
 
     def end(self) -> None:
