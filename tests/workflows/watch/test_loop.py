@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
+from dartsctl.alerts.observations import Exited, Looked
+from dartsctl.alerts.state import Message, State
 from dartsctl.workflows.watch import loop
-from dartsctl.workflows.watch.signals import Emit, Note
+from dartsctl.workflows.watch.signals import Emit, Note, Observed
+from fakes.alerting import KINDS, START, a_problem, service
 from fakes.replaying import Kept, Replayed
 
 PATIENCE = 60.0
@@ -60,3 +64,30 @@ def test_a_flood_does_not_delay_the_end() -> None:
     flood = Flood(last=0)
     assert turns(flood) == 1
     assert len(flood.events) < SIGNALS / 5
+
+
+class SavedFirst(Kept):
+    """An output that keeps what the state file says when a message is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: list[State] = []
+        self.load: Callable[[], State] = State
+
+    def message(self, message: Message) -> None:
+        super().message(message)
+        self.files.append(self.load())
+
+
+def test_a_message_is_saved_before_it_is_shown() -> None:
+    """Also without a channel, and right after another save."""
+    output = SavedFirst()
+    watch = Replayed(output=output)
+    output.load = watch.file.load
+    problem = a_problem("app", "app-exited")
+    exit_ = Observed(Exited("app", "app-1", problem), START + 1)
+    looked = Observed(Looked((problem,), KINDS), START + 1.1)
+    watch.run([(START + 1, exit_), (START + 1.1, looked)])
+    watch.finish()
+    assert [message.occasion for message in watch.messages] == ["opened"]
+    assert output.files[0].episodes[service("app")].phase == "open"

@@ -83,7 +83,8 @@ def test_a_file_that_cannot_be_written_is_tried_again_but_not_all_the_time() -> 
     saver = Saver(file, State(), Outbox())
     file.fails = True
     for tenth in range(600):
-        saver.save(a_state(str(tenth)), Outbox((MESSAGE,)), START + tenth / 10)
+        now = START + tenth / 10
+        saver.save(a_state(str(tenth)), Outbox((MESSAGE,)), now, at_once=tenth % 2 == 0)
     assert len(file.states) == 6
 
 

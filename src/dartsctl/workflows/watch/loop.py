@@ -116,9 +116,7 @@ class Watcher:
 
         `is_alive`: False while a look does not end.
         """
-        if self._saver:
-            now = self._clock()
-            self._note(self._saver.save(self.state, self._outbox, now), now)
+        self._save()
         self._send(emit)
         if self._heartbeat and is_alive:
             self._heartbeat.turned()
@@ -149,6 +147,12 @@ class Watcher:
                 return
             if isinstance(signal, Sent):
                 self._take_report(signal)
+
+    def _save(self, *, at_once: bool = False) -> None:
+        if self._saver:
+            now = self._clock()
+            note = self._saver.save(self.state, self._outbox, now, at_once=at_once)
+            self._note(note, now)
 
     def _send(self, emit: Emit) -> None:
         if self._delivery is None:
@@ -185,10 +189,13 @@ class Watcher:
         self.state, messages = step(self.state, observation, when, self._rules)
         self._known.state = self.state
         for message in messages:
-            for output in self._outputs:
-                output.message(message)
             if self._delivery:
                 self._delivery.queue(message)
+        if messages:  # a watch that is killed after it has shown one does not show it again
+            self._save(at_once=True)
+        for message in messages:
+            for output in self._outputs:
+                output.message(message)
 
 
 def run(

@@ -41,11 +41,14 @@ class Saver:
         self._outbox = outbox
         self._when = 0.0
 
-    def save(self, state: State, outbox: Outbox, now: float) -> str:
-        """Save what has changed if it is time; return what there is to say."""
+    def save(self, state: State, outbox: Outbox, now: float, *, at_once: bool = False) -> str:
+        """Save what has changed if it is time; return what there is to say.
+
+        `at_once`: it is, unless the file could not be written just now.
+        """
         if self._file.fails:
             is_due = not 0 <= now - self._when < _TRY_AGAIN
-        elif outbox != self._outbox:
+        elif at_once or outbox != self._outbox:
             is_due = True
         else:
             is_due = not 0 <= now - self._when < _PAUSE and self._has_changed(state)
