@@ -29,7 +29,7 @@ OWNERS: dict[str, set[str]] = {
     "requests": {"edges/notify/sender.py"},
     "rich": {f"edges/screen/{name}.py" for name in ("output", "dashboard", "page")},
     "shellingham": {"cli/completion_setup.py"},
-    "subprocess": {"spawn.py", "edges/reserve/process.py", "edges/supervisor/client.py"},
+    "subprocess": {"edges/reserve/process.py", "edges/supervisor/client.py"},
 }
 """Library -> the only files that may import it. `typer`: all of cli/."""
 

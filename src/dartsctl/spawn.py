@@ -9,21 +9,14 @@ from __future__ import annotations
 
 import errno
 import os
-import selectors
-import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
 
 from dartsctl.errors import DartsctlError, ExitCode, TimedOut
-from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
-from dartsctl.text.phrases import shell_command
+from dartsctl.system.child import SIGINT, SIGKILL, SIGTERM, Child
 
 OUTPUT_LIMIT = 16 << 20
 """Bytes of stdout that `Running` accepts."""
@@ -34,11 +27,7 @@ STREAM_LINE_LIMIT = 16 << 10
 PATIENCE = (10.0, 5.0)
 """Seconds that a `Stream` has after SIGINT until SIGTERM, and after that until SIGKILL."""
 _STDERR_KEPT = 64 << 10  # bytes of its start, and as many of its end
-_CHUNK = 64 << 10  # bytes: the size of a pipe
-_TICK = 0.1  # seconds between two checks of the clock
-_PIPES_GRACE = 0.5  # seconds for which pipes are read after the process has ended
-_REAP_WITHIN = 2.0  # seconds: a killed process may hang in the kernel
-_LEADER = str(Path(__file__).parent / "system" / "group_leader.py")
+_LEADER = f"{__file__.rpartition('spawn')[0]}system/group_leader.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +79,7 @@ class Running:
         inherited: Sequence[int] = (),
     ) -> None:
         self.argv = tuple(argv)
-        self._process = _start(
-            self.argv, environment, stderr=subprocess.PIPE, stdin=stdin, inherited=inherited
-        )
+        self._child = _start(self.argv, environment, stdin=stdin, inherited=inherited)
 
     def result(self, *, deadline: float) -> Completed:
         """Wait up to `deadline` seconds for the end of the process, and return its output.
@@ -102,12 +89,14 @@ class Running:
         until = time.monotonic() + deadline
         stdout, stderr = bytearray(), _Excerpt()
         try:
-            for pipe, chunk in _output(self._process):
-                if pipe is self._process.stdout:
+            for pipe, chunk in self._child.output():
+                if pipe == self._child.stdout:
                     stdout += chunk
                 else:
                     stderr.add(chunk)
                 if len(stdout) > OUTPUT_LIMIT:
+                    from dartsctl.text.phrases import shell_command
+
                     raise OutputTooLarge(
                         f"{self._name} wrote more than {OUTPUT_LIMIT >> 20} MiB",
                         hint=f"{shell_command(*self.argv[:3])} | wc -c",
@@ -117,13 +106,12 @@ class Running:
         finally:
             self.abandon()
         text = stdout.decode(errors="replace")
-        return Completed(self.argv, self._process.returncode, text, stderr.text())
+        return Completed(self.argv, self._child.code or 0, text, stderr.text())
 
     def abandon(self) -> None:
         """Kill the process and its children unless it has ended, and leave no zombie."""
-        if self._process.poll() is None:
-            _signal(self._process, signal.SIGKILL)
-        _close(self._process)
+        self._child.signal(SIGKILL)
+        self._child.close()
 
     @property
     def _name(self) -> str:
@@ -192,17 +180,17 @@ class Stream:
         self.is_late = False
         """Whether the deadline has passed."""
         self._until = None if seconds is None else time.monotonic() + seconds
-        self._next_signals = list(zip((signal.SIGTERM, signal.SIGKILL), patience, strict=True))
+        self._next_signals = list(zip((SIGTERM, SIGKILL), patience, strict=True))
         self._signalled_at: float | None = None
-        if not shutil.which(argv[0], path=(environment or os.environ).get("PATH")):
+        if not _is_program(_program(argv[0], environment or os.environ)):
             raise _not_installed(argv[0])
         reader, self._alive = os.pipe()  # the kernel closes it when we end, even by SIGKILL
         try:
-            self._process = _start(
+            self._child = _start(
                 (sys.executable, "-I", "-S", _LEADER, str(reader), *argv),
                 environment,
-                stderr=subprocess.PIPE if on_error else subprocess.STDOUT,
                 inherited=(reader,),
+                joined=on_error is None,
             )
         except BaseException:
             os.close(self._alive)
@@ -216,8 +204,8 @@ class Stream:
         Long lines are cut.
         """
         splitter, errors = _Lines(), _Lines()
-        for pipe, chunk in _output(self._process):
-            if pipe is not None and pipe is self._process.stderr:
+        for pipe, chunk in self._child.output():
+            if pipe >= 0 and pipe == self._child.stderr:
                 self._pass_on(errors.add(chunk))
             else:
                 yield from splitter.add(chunk)
@@ -246,6 +234,8 @@ class Stream:
             else:
                 self.kill()
 
+        from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
+
         with signal_handlers(STOP_SIGNALS, pass_on):
             yield received
 
@@ -253,7 +243,7 @@ class Stream:
         """Ask the whole group to stop: SIGINT, as from a terminal."""
         if self._signalled_at is None:
             self._signalled_at = time.monotonic()
-        _signal(self._process, signal.SIGINT)
+        self._child.signal(SIGINT)
 
     def expire(self) -> None:
         """End it as its deadline does."""
@@ -263,18 +253,18 @@ class Stream:
 
     def kill(self) -> None:
         """End the whole group at once."""
-        _signal(self._process, signal.SIGKILL)
+        self._child.signal(SIGKILL)
 
     def wait(self) -> int:
         """Return the exit code, after the output has ended.
 
         It is 128 + n for signal n, as in shells, and negative if the process was killed by `kill`.
         """
-        _close(self._process)
+        self._child.close()
         os.close(self._alive)
-        if self._process.returncode is None:
-            return -signal.SIGKILL
-        return self._process.returncode
+        if self._child.code is None:
+            return -SIGKILL
+        return self._child.code
 
     def _check_deadline(self) -> None:
         now = time.monotonic()
@@ -286,7 +276,7 @@ class Stream:
         if now >= self._signalled_at + patience:
             self._signalled_at = now
             self._next_signals.pop(0)
-            _signal(self._process, number)
+            self._child.signal(number)
 
 
 class _Excerpt:
@@ -334,19 +324,22 @@ def _start(
     argv: tuple[str, ...],
     environment: Mapping[str, str] | None,
     *,
-    stderr: int,
-    inherited: Sequence[int] = (),
     stdin: bytes = b"",
-) -> subprocess.Popen[bytes]:
+    inherited: Sequence[int] = (),
+    joined: bool = False,
+) -> Child:
+    """Start a process. `joined`: its stderr goes into stdout."""
+    if environment is None:
+        environment = os.environ
     try:
-        process = subprocess.Popen(
+        program = _program(argv[0], environment)
+        return Child(
+            program,
             argv,
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=None if environment is None else dict(environment),
-            process_group=0,  # `docker` starts its plugins as children, which must get signals too
-            pass_fds=inherited,
+            environment,
+            stdin=stdin[:STDIN_LIMIT],
+            inherited=inherited,
+            joined=joined,
         )
     except OSError as error:
         raise cannot_start(argv[0], error) from error
@@ -354,52 +347,22 @@ def _start(
         raise CommandNotFound(
             f"cannot start {argv[0]}: an argument or a variable contains a NUL character"
         ) from None
-    if process.stdin:
-        with suppress(BrokenPipeError), process.stdin:  # it may have ended already
-            process.stdin.write(stdin[:STDIN_LIMIT])
-    return process
 
 
-def _output(process: subprocess.Popen[bytes]) -> Iterator[tuple[IO[bytes] | None, bytes]]:
-    """Yield each chunk with its pipe, and an empty one with None at least every _TICK seconds.
+def _program(name: str, environment: Mapping[str, str]) -> str:
+    """Return the path of a program, which the environment's PATH has.
 
-    Ends when the process and its pipes have ended, or _PIPES_GRACE seconds after the process: a
-    child of it may keep the pipes open.
+    Raises CommandNotFound. A path is returned as it is: the kernel says what is wrong with it.
     """
-    ended_at = None
-    with selectors.DefaultSelector() as selector:
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                selector.register(pipe, selectors.EVENT_READ, pipe)
-        while True:
-            ready = selector.select(_TICK) if selector.get_map() else []
-            for key, _ in ready:
-                chunk = os.read(key.fd, _CHUNK)
-                if not chunk:
-                    selector.unregister(key.fd)
-                yield key.data, chunk
-            yield None, b""
-            if not selector.get_map():
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(_TICK)
-            if process.poll() is None:
-                continue
-            ended_at = ended_at or time.monotonic()
-            if not selector.get_map() or (not ready and time.monotonic() > ended_at + _PIPES_GRACE):
-                return
+    if "/" in name:
+        return name
+    paths = [f"{folder}/{name}" for folder in os.get_exec_path(environment)]
+    for accepts in (_is_program, os.path.lexists):
+        for path in paths:
+            if accepts(path):
+                return path
+    raise _not_installed(name)
 
 
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a signal to the whole group of a process, unless it has ended."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError, PermissionError):  # macOS refuses for a group of zombies
-            os.killpg(process.pid, number)
-
-
-def _close(process: subprocess.Popen[bytes]) -> None:
-    """Close the pipes and reap the process, without waiting forever for a killed one."""
-    for pipe in (process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_REAP_WITHIN)
+def _is_program(path: str) -> bool:
+    return os.access(path, os.X_OK) and not os.path.isdir(path)  # noqa: PTH112 - pathlib takes time
