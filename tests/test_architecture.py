@@ -23,7 +23,7 @@ OWNERS: dict[str, set[str]] = {
     "dotenv": {"edges/project/env_files.py"},
     "prometheus_client": {"edges/metrics/exporter.py"},
     "prompt_toolkit": {"edges/screen/prompts.py"},
-    "psutil": {"edges/host/processes.py", "edges/host/sockets.py"},
+    "psutil": {"edges/host/processes.py", "edges/host/socket_readers.py"},
     "python_on_whales": {"edges/engine/remote_query.py"},
     "questionary": {"edges/screen/prompts.py"},
     "requests": {"edges/notify/sender.py"},

@@ -47,6 +47,9 @@ class FakeKernel:
     def listeners(self, port: int) -> tuple[Listener, ...]:
         return tuple(row for row in self._rows if row.port == port)
 
+    def blockers(self, port: int) -> tuple[Listener, ...]:
+        return tuple(row for row in self.listeners(port) if row.surely_blocks)
+
     def occupied(
         self, protocol: TransportProtocol, ports: range
     ) -> dict[int, list[Listener]] | None:

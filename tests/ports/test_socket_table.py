@@ -10,7 +10,7 @@ import struct
 import pytest
 
 from dartsctl.ports.listeners import Listener
-from dartsctl.ports.socket_table import answer, proc_rows, ranges, requests
+from dartsctl.ports.socket_table import answer, local_ports, proc_rows, ranges, requests
 
 NLMSG_ERROR, NLMSG_DONE, SOCK_DIAG = 2, 3, 20
 
@@ -20,8 +20,8 @@ def test_neighbouring_ports_become_one_range() -> None:
 
 
 def test_tcp_is_asked_once_for_both_families_and_udp_once_for_each() -> None:
-    assert len(requests("tcp", [80])) == 1
-    assert len(requests("udp", [80])) == 2
+    assert len(requests("tcp", frozenset({80}))) == 1
+    assert len(requests("udp", frozenset({80}))) == 2
 
 
 # The filter: what the kernel does with it, written down from net/ipv4/inet_diag.c
@@ -78,14 +78,14 @@ def test_the_kernel_shows_exactly_the_ports_asked_for(seed: int) -> None:
     ports = {
         chance.choice([1, 80, 443, 65535, *range(5000, 5100)]) for _ in range(chance.randint(1, 60))
     }
-    code = bytecode(requests("tcp", ports)[0])
+    code = bytecode(requests("tcp", frozenset(ports))[0])
     assert kernel_admits(code)
     near = {port + step for port in ports for step in (-1, 0, 1)} | {0, 65535}
     assert {port for port in near if kernel_accepts(code, port)} == ports
 
 
 def test_more_gaps_than_a_filter_can_hold_ask_for_all_between() -> None:
-    code = bytecode(requests("tcp", range(1001, 65000, 2))[0])
+    code = bytecode(requests("tcp", frozenset(range(1001, 65000, 2)))[0])
     assert kernel_admits(code)
     assert [kernel_accepts(code, port) for port in (1000, 1001, 1002, 64999, 65000)] == [
         False,
@@ -134,6 +134,13 @@ END = message(NLMSG_DONE, struct.pack("=i", 0))
 def test_a_datagram_without_an_end_has_more_to_come() -> None:
     rows, done = answer("tcp", row(socket.AF_INET, 10, 80, "0.0.0.0"))
     assert (rows, done) == ([Listener("tcp", "0.0.0.0", 80, "listen", None, 77, 1000)], False)
+
+
+def test_the_local_ports_are_those_of_the_rows() -> None:
+    several = row(socket.AF_INET, 10, 80, "0.0.0.0") + row(socket.AF_INET6, 10, 5001, "::1")
+    assert local_ports(several) == ({80, 5001}, False)
+    assert local_ports(several + END) == ({80, 5001}, True)
+    assert local_ports(END) == (set(), True)
 
 
 def test_v6only_is_what_the_kernel_says_of_an_ipv6_socket() -> None:  # edge-cases.md#2

@@ -98,7 +98,8 @@ def ports(request: PortsRequest, *, deps: Deps) -> ExitCode:
     allocation = request.allocation.united_with(published, files)
     owners = allocation.owners
     host = deps.host()
-    host.read_ahead({*owners, *request.dev_range.numbers, *_new_ports(moved)})
+    numbers = {*owners, *request.dev_range.numbers, *_new_ports(moved)}
+    host.read_ahead(numbers, blockers_only=True)
     attribution = Attribution(None, containers, host, reservations=host.reservations)
     project = request.production.project if request.production else None
     result = _Result(

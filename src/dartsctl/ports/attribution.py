@@ -32,6 +32,9 @@ class SocketOwners(Protocol):
 
     def listeners(self, port: int) -> tuple[Listener, ...]: ...
 
+    def blockers(self, port: int) -> tuple[Listener, ...]:
+        """Return those of the listeners that surely block: much less work for the kernel."""
+
     def describe(self, pid: int) -> Process | None: ...
 
     def container_id_of(self, pid: int) -> str | None: ...
@@ -82,8 +85,9 @@ class Attribution:
         A socket that several processes share is one holder. Only a process that listens, or is
         bound, holds a port; others merely have a connection that uses its number.
         """
-        rows = [row for row in self._owners.listeners(endpoint.port) if row.overlaps(endpoint)]
-        rows = [row for row in rows if row.surely_blocks] or rows
+        rows = [row for row in self._owners.blockers(endpoint.port) if row.overlaps(endpoint)]
+        if not rows:
+            rows = [row for row in self._owners.listeners(endpoint.port) if row.overlaps(endpoint)]
         if not rows and (reserved := self._guarded(endpoint)):
             return (reserved,)
         if not rows:
@@ -114,7 +118,7 @@ class Attribution:
                     evidence = f"docker lists {published}"
                     holders[container.id] = self._container(container, evidence)
         are_listed = bool(holders)
-        for row in self._owners.listeners(port):
+        for row in self._owners.blockers(port):
             if row.protocol == "tcp" and row.state == "listen":
                 holder = self.owner(row)
                 if not (are_listed and isinstance(holder, Unknown)):
@@ -192,7 +196,7 @@ class Attribution:
 
     def _forwarder_seen(self, endpoint: Endpoint) -> str:
         """`; socket held by docker-proxy (pid 12)`; empty where no forwarder is visible."""
-        for row in self._owners.listeners(endpoint.port):
+        for row in self._owners.blockers(endpoint.port):
             if not row.overlaps(endpoint):
                 continue
             for process in filter(None, map(self._owners.describe, row.pids)):

@@ -6,9 +6,10 @@ import socket
 import struct
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from dartsctl.ports.listeners import Listener, State
-from dartsctl.stack.bindings import Endpoint, TransportProtocol, normal_address
+from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
 NETLINK_SOCK_DIAG = 4
@@ -22,6 +23,8 @@ _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _MESSAGE = struct.Struct("=BB2x2s2s16s16s12x12xII")
 """inet_diag_msg: family, state, ports and addresses of both ends, uid, inode."""
+_LOCAL_PORT = struct.Struct(">4xH")
+"""Of the same message, only the local port."""
 
 # A comparison is one operation, and a second one that carries the port. The length of an attribute
 # has 16 bits.
@@ -33,7 +36,8 @@ _MOST_RANGES = (0xFFFF - _ATTRIBUTE.size) // _BYTES_PER_RANGE
 ALL_PORTS = range(65536)
 
 _ADDRESS_BYTES = {socket.AF_INET: 4, socket.AF_INET6: 16}
-_FAMILIES = {size: family for family, size in _ADDRESS_BYTES.items()}
+_MAPPED = b"\0" * 10 + b"\xff\xff"
+"""The first bytes of an IPv4-mapped IPv6 address."""
 
 _ESTABLISHED, _LISTEN = 1, 10
 _EVERY_STATE = 0xFFFF_FFFF
@@ -58,30 +62,30 @@ _TCP_STATES: dict[int, State] = {
 def ranges(ports: Iterable[int]) -> tuple[tuple[int, int], ...]:
     """Return the fewest (first, last) pairs that are exactly `ports`, ascending."""
     merged: list[tuple[int, int]] = []
+    first = last = -1
     for port in sorted(set(ports)):
-        if merged and merged[-1][1] == port - 1:
-            merged[-1] = (merged[-1][0], port)
-        else:
-            merged.append((port, port))
+        if port != last + 1 or first < 0:
+            if first >= 0:
+                merged.append((first, last))
+            first = port
+        last = port
+    if first >= 0:
+        merged.append((first, last))
     return tuple(merged)
 
 
 def requests(
-    protocol: TransportProtocol, ports: Iterable[int], *, listening_only: bool = False
+    protocol: TransportProtocol, ports: frozenset[int], *, listening_only: bool = False
 ) -> tuple[bytes, ...]:
     """Return the sock_diag dumps that together show every socket on these local ports.
 
     Send each after the end of the one before. `ports` has at least one number, each within
     1..65535. The answers may hold other ports too where `ports` has thousands of gaps.
     """
-    chosen = ranges(ports)
-    if len(chosen) > _MOST_RANGES:
-        chosen = ((chosen[0][0], chosen[-1][1]),)
-    code = _bytecode(chosen)
-    attribute = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(code), _REQ_BYTECODE) + code
+    attribute = _port_filter(ports)
     if protocol == "tcp":
         # The older form of the request walks the kernel's hash tables once for both families. They
-        # have megabytes: that is most of the time spent.
+        # have megabytes: that is most of the time spent, but for the table of listening sockets.
         states = 1 << _LISTEN if listening_only else _EVERY_STATE
         return (_message(_TCPDIAG_GETSOCK, struct.pack("=52xII", states, 0) + attribute),)
     return tuple(
@@ -93,25 +97,49 @@ def requests(
     )
 
 
+@lru_cache(maxsize=1)  # each protocol is asked about the same ports
+def _port_filter(ports: frozenset[int]) -> bytes:
+    chosen = ranges(ports)
+    if len(chosen) > _MOST_RANGES:
+        chosen = ((chosen[0][0], chosen[-1][1]),)
+    code = _bytecode(chosen)
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(code), _REQ_BYTECODE) + code
+
+
 def answer(protocol: TransportProtocol, datagram: bytes) -> tuple[list[Listener], bool]:
     """Return the rows in one datagram of a dump, and whether the dump ends with it.
 
     Raises OSError with the kernel's errno.
     """
-    rows: list[Listener] = []
+    spans, is_last = _spans(datagram)
+    return [_row(protocol, datagram, start, end) for start, end in spans], is_last
+
+
+def local_ports(datagram: bytes) -> tuple[set[int], bool]:
+    """Return only the local ports in one datagram, and whether the dump ends with it.
+
+    Raises OSError with the kernel's errno.
+    """
+    spans, is_last = _spans(datagram)
+    return {_LOCAL_PORT.unpack_from(datagram, start)[0] for start, _ in spans}, is_last
+
+
+def _spans(datagram: bytes) -> tuple[list[tuple[int, int]], bool]:
+    """Return where the rows of one datagram begin and end, and whether the dump ends with it."""
+    spans: list[tuple[int, int]] = []
     offset = 0
     while offset < len(datagram):
         length, kind, *_ = _HEADER.unpack_from(datagram, offset)
-        start, end = offset + _HEADER.size, offset + length
+        start = offset + _HEADER.size
         if kind == _NLMSG_ERROR or (kind == _NLMSG_DONE and length >= _HEADER.size + 4):
             (code,) = struct.unpack_from("=i", datagram, start)
             if code < 0:
                 raise OSError(-code, "sock_diag refused the dump")
         if kind in (_NLMSG_ERROR, _NLMSG_DONE):
-            return rows, True
-        rows.append(_row(protocol, datagram[start:end]))
+            return spans, True
+        spans.append((start, offset + length))
         offset += (length + 3) & ~3
-    return rows, False
+    return spans, False
 
 
 def proc_rows(
@@ -176,14 +204,16 @@ def _bytecode(chosen: tuple[tuple[int, int], ...]) -> bytes:
     return b"".join(parts)
 
 
-def _row(protocol: TransportProtocol, payload: bytes) -> Listener:
-    family, state, port, peer_port, address, peer, uid, inode = _MESSAGE.unpack_from(payload)
+def _row(protocol: TransportProtocol, datagram: bytes, start: int, end: int) -> Listener:
+    family, state, port, peer_port, address, peer, uid, inode = _MESSAGE.unpack_from(
+        datagram, start
+    )
     v6only: bool | None = None
-    at = _MESSAGE.size
-    while at < len(payload):
-        length, kind = _ATTRIBUTE.unpack_from(payload, at)
+    at = start + _MESSAGE.size
+    while at < end:
+        length, kind = _ATTRIBUTE.unpack_from(datagram, at)
         if kind == _SKV6ONLY:
-            v6only = payload[at + _ATTRIBUTE.size] != 0
+            v6only = datagram[at + _ATTRIBUTE.size] != 0
         at += (length + 3) & ~3
     size = _ADDRESS_BYTES[family]
     number = int.from_bytes(port, "big")
@@ -199,7 +229,12 @@ def _packed(text: str) -> bytes:
 
 
 def _address(packed: bytes) -> str:
-    return normal_address(socket.inet_ntop(_FAMILIES[len(packed)], packed))
+    """Return the normal spelling (bindings.normal_address) of an address of 4 or 16 bytes."""
+    if len(packed) == 4:
+        return socket.inet_ntop(socket.AF_INET, packed)
+    if packed.startswith(_MAPPED):
+        return socket.inet_ntop(socket.AF_INET, packed[12:])
+    return socket.inet_ntop(socket.AF_INET6, packed)
 
 
 def _listener(

@@ -30,6 +30,7 @@ class Host:
         held: Callable[[], tuple[LeaseRecord, ...]] = tuple,
         read_reservations: Callable[[], tuple[Reservation, ...]] = tuple,
     ) -> None:
+        self._blockers: dict[int, tuple[Listener, ...]] = {}
         self._listeners: dict[int, tuple[Listener, ...]] = {}
         self._processes: dict[int, Process | None] = {}
         self._held = held
@@ -53,12 +54,22 @@ class Host:
 
     def listeners(self, port: int) -> tuple[Listener, ...]:
         if port not in self._listeners:
-            self.read_ahead({port, *self._expected})
-            self._expected = frozenset()
+            self.read_ahead(self._expected.difference(self._listeners).union((port,)))
         return self._listeners[port]
 
+    def blockers(self, port: int) -> tuple[Listener, ...]:
+        if port in self._listeners:
+            return tuple(row for row in self._listeners[port] if row.surely_blocks)
+        if port not in self._blockers:
+            expected = self._expected.difference(self._blockers).union((port,))
+            self.read_ahead(expected, blockers_only=True)
+        return self._blockers[port]
+
     def expect(self, ports: Collection[int]) -> None:
-        """Let the first call of `listeners` read all these ports, in one walk of the open files."""
+        """Let the first answer about a socket read all these ports, in one walk of the open files.
+
+        One more walk, if what blocks is not all that is asked for.
+        """
         self._expected = frozenset(ports)
 
     def occupied(
@@ -66,12 +77,17 @@ class Host:
     ) -> Mapping[int, Sequence[Listener]] | None:
         return sockets.occupied(protocol, ports)
 
-    def read_ahead(self, ports: Collection[int]) -> None:
-        """Read the listeners of many ports from the socket table at once."""
+    def read_ahead(self, ports: Collection[int], *, blockers_only: bool = False) -> None:
+        """Read the sockets on many ports from the kernel's table at once.
+
+        `blockers_only`: those that listen, and udp. For the others the kernel walks its table of
+        all connections, which takes ten times as long.
+        """
         rows: dict[int, list[Listener]] = {port: [] for port in ports}
-        for listener in sockets.listeners(ports, owners=True):
+        for listener in sockets.listeners(ports, owners=True, listening_only=blockers_only):
             rows[listener.port].append(listener)
-        self._listeners |= {port: tuple(listeners) for port, listeners in rows.items()}
+        known = self._blockers if blockers_only else self._listeners
+        known.update((port, tuple(listeners)) for port, listeners in rows.items())
 
     def local_addresses(self) -> tuple[str, ...]:
         return sockets.local_addresses()

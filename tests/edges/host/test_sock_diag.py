@@ -18,6 +18,12 @@ import psutil
 import pytest
 
 from dartsctl.edges.host import sockets
+from dartsctl.edges.host.socket_readers import (
+    SocketReader,
+    read_proc,
+    read_psutil,
+    read_sock_diag,
+)
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Listener
 from dartsctl.stack.bindings import Endpoint, TransportProtocol
@@ -177,7 +183,7 @@ def test_a_connected_udp_socket_is_shown_by_its_local_address(
 
 @pytest.mark.parametrize("read", sockets.READERS)
 def test_each_reader_names_the_other_end_of_a_connection_and_none_of_a_listener(
-    port: int, open_here: ExitStack, read: sockets.SocketReader
+    port: int, open_here: ExitStack, read: SocketReader
 ) -> None:
     server = listening(open_here, port)
     peer = open_here.enter_context(socket.create_connection(("127.0.0.1", port)))
@@ -198,6 +204,29 @@ def test_a_socket_that_is_bound_and_does_not_listen_is_shown(
     open_here.enter_context(socket.socket(socket.AF_INET6)).bind(("::", port))
     assert shape(sockets.listeners([port])) == [("tcp", "::", port, "bound")]
     assert sockets.listeners([port], listening_only=True) == ()
+
+
+def test_a_port_is_listened_on_at_any_address_of_both_families(
+    port: int, open_here: ExitStack
+) -> None:
+    chosen = [port, free_port(), free_port()]
+    for number, address in zip(chosen, ("127.0.0.1", "127.0.0.2", "::1"), strict=True):
+        listening(open_here, number, address)
+    connected = free_port()
+    leave_time_wait(connected)
+    udp(open_here, connected)
+    assert sockets.listening_ports([*chosen, connected]) == set(chosen)
+    assert sockets.listening_ports([]) == set()
+
+
+def test_a_host_without_sock_diag_still_knows_where_something_listens(
+    port: int, open_here: ExitStack
+) -> None:
+    def refuse(ports: frozenset[int]) -> set[int]:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    listening(open_here, port)
+    assert sockets.listening_ports([port, port + 1], read=refuse) == {port}
 
 
 def test_threads_read_it_concurrently(open_here: ExitStack) -> None:
@@ -277,6 +306,12 @@ def test_another_users_socket_is_shown_with_its_user_and_without_owners(
     program = """
 import os, sys
 from dartsctl.edges.host import sockets
+from dartsctl.edges.host.socket_readers import (
+    SocketReader,
+    read_proc,
+    read_psutil,
+    read_sock_diag,
+)
 os.setuid(65534)  # only now: nobody may not read this interpreter and this checkout
 print([(row.uid, row.pids) for row in sockets.listeners([int(sys.argv[1])], owners=True)])
 """
@@ -317,7 +352,7 @@ def without_udp_diag(
     """Read as on a kernel without udp in its sock_diag."""
     if protocol == "udp":
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    return sockets.read_sock_diag(protocol, ports, listening_only=listening_only)
+    return read_sock_diag(protocol, ports, listening_only=listening_only)
 
 
 def one_of_each(stack: ExitStack) -> list[int]:
@@ -365,7 +400,7 @@ def values(rows: Collection[Listener], *unknown: str) -> list[tuple[object, ...]
 def test_the_text_table_gives_the_same_rows_without_v6only(open_here: ExitStack) -> None:
     ports = one_of_each(open_here)
     best = sockets.listeners(ports, owners=True)
-    text = sockets.listeners(ports, owners=True, readers=(refusing, sockets.read_proc))
+    text = sockets.listeners(ports, owners=True, readers=(refusing, read_proc))
     assert values(text, "v6only") == values(best, "v6only")
     assert {row.v6only for row in text} == {None}
     assert len(best) == len(ports) + 1  # the accepted end shares its listener's port
@@ -374,7 +409,7 @@ def test_the_text_table_gives_the_same_rows_without_v6only(open_here: ExitStack)
 def test_psutil_gives_the_same_rows_without_v6only_inode_and_user(open_here: ExitStack) -> None:
     ports = one_of_each(open_here)
     best = sockets.listeners(ports, owners=True)
-    portable = sockets.listeners(ports, readers=(refusing, sockets.read_psutil))
+    portable = sockets.listeners(ports, readers=(refusing, read_psutil))
     assert values(portable, "v6only", "inode", "uid") == values(best, "v6only", "inode", "uid")
 
 
@@ -387,14 +422,14 @@ def test_if_psutil_refuses_the_table_our_own_sockets_are_still_shown(
 
     monkeypatch.setattr(psutil, "net_connections", refuse)
     listening(open_here, port)
-    rows = sockets.listeners([port], readers=(refusing, sockets.read_psutil))
+    rows = sockets.listeners([port], readers=(refusing, read_psutil))
     assert rows == (Listener("tcp", "127.0.0.1", port, "listen", pids=(os.getpid(),)),)
 
 
 def test_a_protocol_that_sock_diag_lacks_is_read_from_proc(port: int, open_here: ExitStack) -> None:
     listening(open_here, port, "::")
     udp(open_here, port)
-    rows = sockets.listeners([port], readers=(without_udp_diag, sockets.read_proc))
+    rows = sockets.listeners([port], readers=(without_udp_diag, read_proc))
     assert [(row.protocol, row.v6only) for row in rows] == [("tcp", True), ("udp", None)]
 
 
@@ -411,11 +446,11 @@ def test_a_kernel_without_ipv6_has_no_table_for_it(
 ) -> None:  # edge-cases.md#45
     listening(open_here, port)
     (tmp_path / "tcp").write_bytes(Path("/proc/net/tcp").read_bytes())
-    assert shape(sockets.read_proc("tcp", frozenset({port}), folder=tmp_path)) == [
+    assert shape(read_proc("tcp", frozenset({port}), folder=tmp_path)) == [
         ("tcp", "127.0.0.1", port, "listen")
     ]
 
 
 def test_a_missing_text_table_is_an_error(tmp_path: Path, port: int) -> None:  # edge-cases.md#29
     with pytest.raises(FileNotFoundError):
-        sockets.read_proc("tcp", frozenset({port}), folder=tmp_path)
+        read_proc("tcp", frozenset({port}), folder=tmp_path)

@@ -60,6 +60,9 @@ class Table:
                 rows.append(listener if owners else replace(listener, pids=()))
         return tuple(rows)
 
+    def listening_ports(self, ports: Iterable[int]) -> frozenset[int]:
+        raise NotImplementedError
+
     def describe(self, pid: int) -> Process | None:
         raise NotImplementedError
 

@@ -7,19 +7,24 @@ remote engine, the results say nothing about the engine's host.
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
 
+from dartsctl.edges.host.socket_owners import owners_of
+from dartsctl.edges.host.socket_readers import (
+    SocketReader,
+    read_addresses,
+    read_listening_ports,
+    read_proc,
+    read_psutil,
+    read_sock_diag,
+)
 from dartsctl.errors import DartsctlError
-from dartsctl.ports.listeners import Listener, Probe, State
-from dartsctl.ports.socket_table import NETLINK_SOCK_DIAG, answer, proc_rows, requests
-from dartsctl.stack.bindings import Endpoint, TransportProtocol, normal_address
+from dartsctl.ports.listeners import Listener, Probe
+from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 _KINDS = {
     "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
@@ -39,23 +44,7 @@ _ANSWERS = {
 _TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 _BACKLOG = 2048
 """Connections that wait while a server starts or reloads, at most net.core.somaxconn."""
-_LARGEST_DATAGRAM = 65536
-"""Bytes. The kernel fills at most 32 KiB in one step of a dump."""
 _LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
-
-
-class SocketReader(Protocol):
-    """Reads the sockets of one protocol on some local ports."""
-
-    __name__: str
-
-    def __call__(
-        self, protocol: TransportProtocol, ports: frozenset[int], *, listening_only: bool
-    ) -> Collection[Listener]:
-        """Return the sockets. Raises OSError.
-
-        With `listening_only` it may leave out sockets that do not surely block.
-        """
 
 
 def probe(endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe:
@@ -111,114 +100,6 @@ def _family(endpoint: Endpoint) -> socket.AddressFamily:
     return socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET
 
 
-def read_sock_diag(
-    protocol: TransportProtocol, ports: frozenset[int], *, listening_only: bool
-) -> Collection[Listener]:
-    """Read Linux's own socket table, filtered by port in the kernel. A SocketReader.
-
-    It is the only source for V6ONLY and, from Linux 6.8, for sockets that are only bound.
-    """
-    rows: list[Listener] = []
-    family = getattr(socket, "AF_NETLINK", 16)
-    with socket.socket(family, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
-        for request in requests(protocol, ports, listening_only=listening_only):
-            kernel.send(request)
-            done = False
-            while not done:
-                chunk, done = answer(protocol, kernel.recv(_LARGEST_DATAGRAM))
-                rows += chunk
-    return rows
-
-
-def read_proc(
-    protocol: TransportProtocol,
-    ports: frozenset[int],
-    *,
-    listening_only: bool = False,  # noqa: ARG001 - a SocketReader may list more than was asked for
-    folder: Path = Path("/proc/net"),
-) -> Collection[Listener]:
-    """Read /proc/net. A SocketReader.
-
-    For hosts where netlink is closed to us, or whose kernel has no sock_diag for `protocol` (udp on
-    some WSL2 kernels).
-    """
-    rows: list[Listener] = []
-    for name in (protocol, f"{protocol}6"):
-        try:
-            with (folder / name).open(encoding="ascii") as file:
-                next(file, None)
-                rows += proc_rows(protocol, ports, file)
-        except FileNotFoundError:
-            if name == protocol:  # the other one is missing on a kernel without IPv6
-                raise  # (edge-cases.md#45)
-    return rows
-
-
-def read_psutil(
-    protocol: TransportProtocol,
-    ports: frozenset[int],
-    *,
-    listening_only: bool = False,  # noqa: ARG001 - a SocketReader may list more than was asked for
-) -> Collection[Listener]:
-    """Read the sockets through psutil, for macOS. A SocketReader."""
-    pids: dict[Listener, set[int]] = {}
-    for pid, connection in _psutil_connections(protocol):
-        if not connection.laddr or connection.laddr.port not in ports:
-            continue
-        owners = pids.setdefault(_psutil_listener(protocol, connection), set())
-        if pid:
-            owners.add(pid)
-    return [replace(row, pids=tuple(sorted(owners))) for row, owners in pids.items()]
-
-
-def _psutil_connections(protocol: TransportProtocol) -> list[tuple[int | None, Any]]:
-    """Return each connection with the pid of its process.
-
-    psutil may refuse the whole table because of one foreign process. Then the result has what is
-    visible (edge-cases.md#18).
-    """
-    import psutil
-
-    with suppress(psutil.AccessDenied):
-        return [(row.pid, row) for row in psutil.net_connections(kind=protocol)]
-    rows: list[tuple[int | None, Any]] = []
-    for process in psutil.process_iter():
-        # psutil 6 renamed it
-        read = getattr(process, "net_connections", None) or process.connections
-        with suppress(psutil.Error):
-            rows += [(process.pid, row) for row in read(kind=protocol)]
-    return rows
-
-
-def _psutil_listener(protocol: TransportProtocol, connection: Any) -> Listener:
-    address = _psutil_address(connection.laddr.ip)
-    state = _psutil_state(protocol, connection.status, connected=bool(connection.raddr))
-    peer = None
-    if connection.raddr:
-        peer = Endpoint(connection.raddr.port, _psutil_address(connection.raddr.ip), protocol)
-    return Listener(protocol, address, connection.laddr.port, state, peer=peer)
-
-
-def _psutil_address(text: str) -> str:
-    """Return an address as psutil prints it, without its interface."""
-    return normal_address(text.partition("%")[0])
-
-
-def _psutil_state(protocol: TransportProtocol, status: str, *, connected: bool) -> State:
-    """Return the state for psutil's word. An unknown word counts as connected."""
-    if protocol == "udp":
-        return "connected" if connected else "bound"
-    match status:
-        case "LISTEN":
-            return "listen"
-        case "CLOSE" | "NONE":
-            return "bound"
-        case "FIN_WAIT1" | "FIN_WAIT2" | "TIME_WAIT" | "LAST_ACK" | "CLOSING":
-            return "closing"
-        case _:
-            return "connected"
-
-
 READERS: tuple[SocketReader, ...] = (read_sock_diag, read_proc, read_psutil)
 
 
@@ -250,10 +131,28 @@ def listeners(
     if listening_only:
         rows = {row for row in rows if row.surely_blocks}
     if owners:
-        rows = _with_owners(rows)
+        pids = owners_of({row.inode for row in rows} - {0})
+        rows = {replace(row, pids=pids.get(row.inode, row.pids)) for row in rows}
     return tuple(
         sorted(rows, key=lambda row: (row.port, row.protocol, row.address, row.state, row.inode))
     )
+
+
+def listening_ports(
+    ports: Iterable[int], *, read: Callable[[frozenset[int]], set[int]] = read_listening_ports
+) -> frozenset[int]:
+    """Return those of `ports` on which a tcp socket listens, whatever its address.
+
+    Raises DartsctlError as `listeners` does.
+    """
+    wanted = frozenset(ports)
+    if not wanted:
+        return wanted
+    try:
+        return frozenset(read(wanted))
+    except OSError:
+        rows = listeners(wanted, listening_only=True, protocols=("tcp",))
+        return frozenset(row.port for row in rows)
 
 
 def occupied(protocol: TransportProtocol, ports: range) -> Mapping[int, Sequence[Listener]] | None:
@@ -308,69 +207,12 @@ def _first_readable(
     )
 
 
-def _with_owners(rows: Collection[Listener]) -> set[Listener]:
-    """Return the sockets with the pids of their owners."""
-    pids = owners_of({row.inode for row in rows} - {0})
-    return {replace(row, pids=pids.get(row.inode, row.pids)) for row in rows}
-
-
-def owners_of(inodes: Collection[int]) -> dict[int, tuple[int, ...]]:
-    """Return the pids of the processes that have each socket open, lowest first.
-
-    Sockets without a visible owner are absent. This walks all of /proc: a reloader's pair, forked
-    workers and orphaned children share one socket, and each of them keeps the port
-    (edge-cases.md#22, edge-cases.md#26).
-    """
-    owners: dict[int, list[int]] = {}
-    names = {f"socket:[{inode}]": inode for inode in inodes}
-    if not names:
-        return {}
-    for pid in _pids():
-        try:
-            folder = os.open(f"/proc/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY)
-        except OSError:  # another user's, or gone
-            continue
-        try:
-            open_sockets = _links(folder) & names.keys()
-        finally:
-            os.close(folder)
-        for name in open_sockets:
-            owners.setdefault(names[name], []).append(pid)
-    return {inode: tuple(pids) for inode, pids in owners.items()}
-
-
-def _pids() -> list[int]:
-    with os.scandir("/proc") as entries:
-        return sorted(int(entry.name) for entry in entries if entry.name.isdecimal())
-
-
-def _links(folder: int) -> set[str]:
-    """Return the targets of the links in a folder of /proc."""
-    links: set[str] = set()
-    try:
-        for name in os.listdir(folder):
-            try:
-                links.add(os.readlink(name, dir_fd=folder))
-            except OSError:  # closed meanwhile
-                continue
-    except OSError:  # the process ended meanwhile
-        return links
-    return links
-
-
 def local_addresses() -> tuple[str, ...]:
     """Return every IPv4 and IPv6 address of this host's interfaces, sorted, loopback included.
 
     Without link-local IPv6 addresses, which no binding can name.
     """
-    import psutil
-
-    addresses: set[str] = set()
-    for interface in psutil.net_if_addrs().values():
-        for entry in interface:
-            if entry.family in (socket.AF_INET, socket.AF_INET6):
-                addresses.add(_psutil_address(entry.address))
-    return tuple(sorted(entry for entry in addresses if not entry.startswith(_LINK_LOCAL)))
+    return tuple(sorted(entry for entry in read_addresses() if not entry.startswith(_LINK_LOCAL)))
 
 
 def own_names() -> frozenset[str]:

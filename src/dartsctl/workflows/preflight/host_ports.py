@@ -109,8 +109,8 @@ def squatters_after(before: Preflight, *, is_ready: bool, deps: Deps) -> tuple[M
     attribution = Attribution(stack, containers, host, reservations=host.reservations)
 
     def holders_of(endpoint: Endpoint) -> Sequence[Holder]:
-        rows = [row for row in host.listeners(endpoint.port) if row.overlaps(endpoint)]
-        served = any(row.surely_blocks and not row.is_connection for row in rows)
+        rows = [row for row in host.blockers(endpoint.port) if row.overlaps(endpoint)]
+        served = any(not row.is_connection for row in rows)
         return attribution.holders_of_socket(endpoint) if served else ()
 
     return tuple(squatters(wanted, own, holders_of))

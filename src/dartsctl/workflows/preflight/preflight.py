@@ -256,8 +256,7 @@ def _ambiguous_localhost(
         if obstacle is None or not obstacle.certain:
             return ()
         if not obstacle.containers and not any(
-            row.state == "listen" and row.overlaps(endpoint)
-            for row in host.listeners(endpoint.port)
+            row.state == "listen" and row.overlaps(endpoint) for row in host.blockers(endpoint.port)
         ):
             return ()
         return attribution.holders(endpoint, obstacle)

@@ -36,6 +36,8 @@ class Sockets(Protocol):
         protocols: Sequence[TransportProtocol] = ...,
     ) -> tuple[Listener, ...]: ...
 
+    def listening_ports(self, ports: Iterable[int]) -> frozenset[int]: ...
+
 
 class Processes(Protocol):
     """This host's processes: edges/host/processes.py."""

@@ -130,8 +130,7 @@ class PortLeasing:
         if not self.is_first and self._last in order:
             # it belongs to the checkout's first server, which may be about to lease it
             order = [*(port for port in order if port != self._last), self._last]
-        listeners = self._deps.sockets.listeners(order, listening_only=True, protocols=("tcp",))
-        busy = {listener.port for listener in listeners}
+        busy = self._deps.sockets.listening_ports(order)
         return [port for port in order if port not in busy]
 
     def _range_is_full(self) -> DartsctlError:

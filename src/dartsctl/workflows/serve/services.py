@@ -135,8 +135,7 @@ def _tell_where(
         deps.screen.note(
             f"the dev services are not started; the app will look at {', '.join(named)}"
         )
-    rows = sockets.listeners(production, listening_only=True, protocols=("tcp",))
-    in_use = {row.port for row in rows}
+    in_use = sockets.listening_ports(production)
     here = sockets.own_names()
     covered: set[int] = set()
     for target in targets:

@@ -259,8 +259,7 @@ def _is_busy(endpoint: Endpoint, deps: ConflictDeps) -> bool:
     answer = host.probe(endpoint, udp_reuse_address=False)
     if answer is not Probe.FORBIDDEN:
         return answer is Probe.IN_USE
-    rows = host.listeners(endpoint.port)
-    return any(row.surely_blocks and row.overlaps(endpoint) for row in rows)
+    return any(row.overlaps(endpoint) for row in host.blockers(endpoint.port))
 
 
 def _is_published(case: Case, deps: ConflictDeps) -> bool:
