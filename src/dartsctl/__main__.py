@@ -21,12 +21,16 @@ def run() -> int:
         sys.stdout.flush()
         interrupts.ignore()
         return 0
+    from dartsctl.edges.engine import early_config
+
+    early_config.start(sys.argv[1:])
     from dartsctl.cli import main
 
     try:
         return main(sys.argv[1:])
     finally:
         interrupts.ignore()
+        early_config.end()
 
 
 if __name__ == "__main__":

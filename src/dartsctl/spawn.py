@@ -71,15 +71,9 @@ def _not_installed(program: str) -> CommandNotFound:
 class Running:
     """A process whose output is read later, so that other work can be done meanwhile."""
 
-    def __init__(
-        self,
-        argv: Sequence[str],
-        environment: Mapping[str, str] | None,
-        stdin: bytes = b"",
-        inherited: Sequence[int] = (),
-    ) -> None:
+    def __init__(self, argv: Sequence[str], child: Child) -> None:
         self.argv = tuple(argv)
-        self._child = _start(self.argv, environment, stdin=stdin, inherited=inherited)
+        self._child = child
 
     def result(self, *, deadline: float) -> Completed:
         """Wait up to `deadline` seconds for the end of the process, and return its output.
@@ -131,7 +125,8 @@ def start(
     `stdin`: what the process reads, at most STDIN_LIMIT bytes; no argument shows it. `inherited`:
     descriptors that it has under the same numbers.
     """
-    return Running(argv, environment, stdin, inherited)
+    argv = tuple(argv)
+    return Running(argv, _start(argv, environment, stdin=stdin, inherited=inherited))
 
 
 def run(

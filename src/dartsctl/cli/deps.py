@@ -144,7 +144,16 @@ def compose_on(
         kept=_kept_models(),
         answers=ComposeAnswers(state()),
         memory=memory,
+        note_early=_note_early,
     )
+
+
+def _note_early(text: bytes) -> None:
+    """Keep what `early_config` reads in the next run."""
+    from dartsctl.edges.engine.early_config import FILE
+    from dartsctl.edges.state.folder import replace_losable
+
+    replace_losable(state(), FILE, text)
 
 
 def learn_env_files(environment: Environment) -> None:

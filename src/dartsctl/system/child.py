@@ -181,7 +181,7 @@ def _descriptors(standard: tuple[int, int, int], inherited: Sequence[int]) -> li
 def _foreign(wanted: Sequence[int]) -> Iterator[int]:
     """Yield the other descriptors that a child would inherit."""
     try:
-        names = os.listdir("/dev/fd")  # noqa: PTH208 - pathlib takes time
+        names = os.listdir("/dev/fd")
     except OSError:  # a root folder without /dev
         return
     for name in names:

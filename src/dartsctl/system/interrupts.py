@@ -17,10 +17,12 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import NoReturn
 
 _INTERRUPTED = 130  # ExitCode.INTERRUPTED
+_before_exit: list[Callable[[], None]] = []
 
 
 def watch() -> None:
@@ -31,6 +33,11 @@ def watch() -> None:
     sys.excepthook = _handle_uncaught
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _exit_at_once)
+
+
+def before_exit(end: Callable[[], None]) -> None:
+    """Have `end` called before a Ctrl-C exits at once: it ends a process that was started."""
+    _before_exit.append(end)
 
 
 def ignore() -> None:
@@ -69,6 +76,8 @@ class RaiseInterrupted:
 
 def _exit_at_once(_number: int, _frame: object) -> NoReturn:
     os.write(2, b"error: interrupted\n")
+    for end in _before_exit:
+        end()
     os._exit(_INTERRUPTED)
 
 

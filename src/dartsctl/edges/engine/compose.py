@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dartsctl import spawn
-from dartsctl.edges.engine.compose_call import ComposeCall, plain_environ
+from dartsctl.edges.engine.compose_call import ComposeCall, Resolving
 from dartsctl.edges.engine.compose_refusals import Refusals
+from dartsctl.edges.engine.early_config import plain_environ
 from dartsctl.edges.engine.file_questions import FileQuestions
 from dartsctl.edges.engine.installation import (
     VERSION_DEADLINE,
@@ -59,7 +60,7 @@ class Compose:
     `deadline`: seconds for resolving the files. `variables`: what the env files set, with the place
     of each; asked only for an error about the files. `kept`: models that were resolved before.
     `answers`: what was asked about these files in earlier runs. `memory`: what was asked in this
-    one, until the files change.
+    one, until the files change. `note_early`: keeps what early_config reads in the next run.
     """
 
     def __init__(
@@ -73,13 +74,14 @@ class Compose:
         kept: KeptModels | None = None,
         answers: KnownAnswers | None = None,
         memory: RememberedCalls | None = None,
+        note_early: Callable[[bytes], None] | None = None,
     ) -> None:
         self._kept = kept or KeptModels()
         self._masker = masker or Masker()
         command = find_compose(
             os.environ, known or NothingKnown(), deadline=min(deadline, VERSION_DEADLINE)
         ).command
-        self._call = ComposeCall(command, environment, deadline, memory)
+        self._call = ComposeCall(command, environment, deadline, memory, note_early)
         self._refusals = Refusals(self._call, variables, self._learn)
         self._questions = FileQuestions(
             self._call, self._kept, answers or NothingAnswered(), self.required_variables
@@ -103,7 +105,7 @@ class Compose:
         *,
         whole: bool = True,
         placeholders: Mapping[str, str] | None = None,
-    ) -> spawn.Running | Answered | Remembering:
+    ) -> spawn.Running | Resolving | Answered | Remembering:
         """Start resolving the model. `finish_config` returns the result.
 
         `whole`: False for a part of the files, which need not be consistent without the others.
@@ -115,7 +117,9 @@ class Compose:
             return spawn.start(argv, environment=plain_environ() | dict(placeholders))
         return self._kept.take(argv) or self._call.start(argv)
 
-    def finish_config(self, running: spawn.Running | Answered | Remembering) -> Resolved:
+    def finish_config(
+        self, running: spawn.Running | Resolving | Answered | Remembering
+    ) -> Resolved:
         """Return the resolved model. Raises DartsctlError with Compose's own message and a hint."""
         done = running.result(deadline=self._call.deadline)
         if done.code != 0:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl import spawn
+from dartsctl.edges.engine import early_config
+from dartsctl.edges.engine.early_config import plain_environ
 from dartsctl.edges.engine.kept_models import Answered
 
 if TYPE_CHECKING:
@@ -23,13 +24,14 @@ _BY_PROJECT = frozenset({"down", "restart", "logs"})
 class ComposeCall:
     """How Compose is called for `environment`: its program, and the seconds it has to answer.
 
-    `memory`: answers that count until the files change.
+    `memory`: answers that count until the files change. `note_early`: see Resolving.
     """
 
     command: Sequence[str]
     environment: Environment
     deadline: float
     memory: RememberedCalls | None = None
+    note_early: Callable[[bytes], None] | None = None
 
     def argv(self, *words: str) -> list[str]:
         """Return the command line of a Compose call.
@@ -79,16 +81,42 @@ class ComposeCall:
         memory.keep(argv, self.environment, done, stamp)
         return done
 
-    def start(self, argv: Sequence[str]) -> spawn.Running | Answered | Remembering:
-        """Start a call; without a process where its answer is known."""
+    def start(self, argv: Sequence[str]) -> Resolving | Answered | Remembering:
+        """Start a `config` call; without a process where its answer is known."""
         if self.memory is None:
-            return spawn.start(argv, environment=plain_environ())
+            return Resolving(argv, self.note_early)
         if known := self.memory.take(argv, self.environment):
             return Answered(known)
-        running = spawn.start(argv, environment=plain_environ())
-        return self.memory.remembering(running, argv, self.environment)
+        return self.memory.remembering(Resolving(argv, self.note_early), argv, self.environment)
 
 
-def plain_environ() -> dict[str, str]:
-    """Return our environment for a Compose call whose output is read: no colours, no menu."""
-    return {**os.environ, "COMPOSE_ANSI": "never", "COMPOSE_MENU": "0"}
+class Resolving:
+    """A `config` call that runs, perhaps since before it was known that it is needed.
+
+    `note_early` gets what early_config should read in the next run.
+    """
+
+    def __init__(self, argv: Sequence[str], note_early: Callable[[bytes], None] | None) -> None:
+        self.argv = tuple(argv)
+        self._note_early = note_early
+        environ = early_config.config_environ(self.argv)
+        if child := early_config.take(self.argv, environ):
+            self._running = spawn.Running(self.argv, child)
+        else:
+            self._running = spawn.start(self.argv, environment=environ)
+
+    def result(self, *, deadline: float) -> spawn.Completed:
+        """Return the output, as `spawn.Running` does."""
+        done = self._running.result(deadline=deadline)
+        if early_config.RARELY in done.stdout or early_config.RARELY in done.stderr:
+            # an included file uses the variable of Go's garbage collector
+            done = spawn.run(self.argv, deadline=deadline, environment=plain_environ())
+        if done.code == 0 and self._note_early:
+            text = early_config.new_text(self.argv)
+            if text is not None:
+                self._note_early(text)
+        return done
+
+    def abandon(self) -> None:
+        """End the process."""
+        self._running.abandon()

@@ -94,11 +94,8 @@ class FileQuestions:
         It says what is missing in them only when their variables are there: those are filled in.
         """
         argv = self._call.argv(*options, "config", "--format", "json")
-        answered = self._kept.take(argv)
-        if answered is None:
-            done = self._call.run(argv)
-        else:
-            done = answered.result(deadline=self._call.deadline)
+        running = self._kept.take(argv) or self._call.start(argv)
+        done = running.result(deadline=self._call.deadline)
         if done.code == 0:
             self._kept.keep(argv, done)
         elif lacks_variable(done.stderr):

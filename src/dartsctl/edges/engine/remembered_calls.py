@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dartsctl.config.environment import Environment
+    from dartsctl.edges.engine.compose_call import Resolving
     from dartsctl.spawn import Completed, Running
 
 _LONG, _SHORT = 600.0, 60.0
@@ -55,7 +56,7 @@ class RememberedCalls:
         return kept.done
 
     def remembering(
-        self, running: Running, argv: Sequence[str], environment: Environment
+        self, running: Running | Resolving, argv: Sequence[str], environment: Environment
     ) -> Remembering:
         """Return a call that was just started, whose answer will be kept."""
         return Remembering(running, self, tuple(argv), environment, _stamp_of(environment))
@@ -82,7 +83,7 @@ class RememberedCalls:
 class Remembering:
     """A process in place of a `spawn.Running`, whose output is kept."""
 
-    running: Running
+    running: Running | Resolving
     calls: RememberedCalls
     argv: tuple[str, ...]
     environment: Environment

@@ -66,6 +66,12 @@ def open_state(path: Path, *, make: bool = False, shared: bool = False) -> Folde
     return folder
 
 
+def replace_losable(path: Path, name: str, content: bytes) -> None:
+    """Write a file of the state folder `path` that can do without. Raises nothing."""
+    with suppress(OSError, DartsctlError), open_state(path, make=True) as folder:
+        folder.replace(name, content)
+
+
 def open_private(path: Path, name: str, *, make: bool = False) -> Folder:
     """Open the private folder `name` of the state folder `path`.
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dartsctl.edges.state.folder import open_state, parse_json
+from dartsctl.edges.state.folder import open_state, parse_json, replace_losable
 from dartsctl.errors import DartsctlError
 
 _LIMIT = 1 << 16
@@ -34,11 +34,7 @@ class Remembered:
         entries.pop(key, None)
         entries[key] = value
         text = json.dumps(dict(list(entries.items())[-self._most :]), indent=1)
-        try:
-            with open_state(self._folder, make=True) as folder:
-                folder.replace(self._file, text.encode())
-        except (OSError, DartsctlError):
-            return
+        replace_losable(self._folder, self._file, text.encode())
 
     def _read(self) -> dict[str, Any]:
         try:
