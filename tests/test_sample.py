@@ -285,4 +285,4 @@ def test_run_py_serves_on_its_configured_port_and_ends_on_sigterm(
     connection.close()
     assert (answer.status, answer.getheader("Location")) == (302, "/login")
     server.terminate()
-    assert server.wait(timeout=5) == -signal.SIGTERM
+    assert server.wait(timeout=60) == -signal.SIGTERM

@@ -303,7 +303,7 @@ def test_a_dev_server_of_our_own_is_stopped_first_of_all(live: LiveStack, termin
     assert lines[0].startswith("stop the dev server"), "it is ours, and started again in a second"
     screen.takes(0)
     assert screen.ends() == 0, screen.seen
-    assert server.wait(10) != 0
+    assert server.wait(60) != 0
     assert published(live) == f"127.0.0.1:{port}"
     assert recorded(live)[0][0] == "stop-server"
 
@@ -616,7 +616,7 @@ def test_a_flask_server_in_debug_mode_goes_with_its_reloader(
     )
     assert screen.ends() == 0, screen.seen
     assert not is_alive(child)
-    parent.wait(5)
+    parent.wait(60)
     assert published(live) == f"127.0.0.1:{port}"
     assert recorded(live)[0][0] == "stop-process"
 

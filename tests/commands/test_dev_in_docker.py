@@ -67,7 +67,7 @@ def start(stack: LiveStack) -> tuple[subprocess.Popen[str], str, str]:
 
 
 def text_at(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own http URL
+    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - our own http URL
         return str(answer.read().decode())
 
 

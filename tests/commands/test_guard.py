@@ -235,7 +235,7 @@ def test_a_server_works_on_any_other_port(
 
 def answer(port: int) -> int:
     """Return the status of GET / on 127.0.0.1; 0 where nobody answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", "/")
         return connection.getresponse().status

@@ -50,7 +50,7 @@ def test_a_server_does_not_wait_for_a_compose_that_hangs(
     project.compose(script)
     ended = project.run(words)
     assert ended.code == 0, ended
-    assert ended.seconds < 15
+    assert ended.seconds < 45
     (note,) = [line for line in ended.err.splitlines() if "documented production ports" in line]
     assert "did not end within 2 s" in note
 
@@ -59,7 +59,7 @@ def test_documented_production_ports_are_refused_anyway(project: Project) -> Non
     project.compose(HANGS)
     ended = project.run("run --port 5000 -- true")
     assert ended.code == 4, ended
-    assert ended.seconds < 15
+    assert ended.seconds < 45
 
 
 @pytest.mark.parametrize("script", [FLOODS, FLOODS_STDERR], ids=["stdout", "stderr"])
@@ -97,7 +97,7 @@ def test_a_child_of_compose_that_keeps_the_pipe_open_is_not_waited_for(
         "check -f compose.json --no-engine", "prod config", "run -- true", within=60
     ):
         assert ended.code == 0, ended
-        assert ended.seconds < 20
+        assert ended.seconds < 45
 
 
 def test_a_compose_that_ignores_every_signal_does_not_outlive_the_deadline(
@@ -171,7 +171,7 @@ def test_compose_and_its_children_end_when_dartsctl_is_killed(
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while any(is_alive(pid) for pid in pids):
             assert time.monotonic() < until, "still running"
             time.sleep(0.02)

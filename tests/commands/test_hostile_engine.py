@@ -59,4 +59,4 @@ def test_a_hostile_engine_does_not_prevent_a_server_from_starting(project: Proje
         for words in ("run -- true", "dev --no-services"):
             ended = project.run(words, DOCKER_HOST=address)
             assert ended.code == 0, ended
-            assert ended.seconds < 10
+            assert ended.seconds < 45

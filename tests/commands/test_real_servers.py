@@ -149,7 +149,7 @@ class Run:
     def end(self) -> None:
         self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(15)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
 
@@ -204,7 +204,7 @@ def start(
 
 def ask(url: str) -> str:
     """Return the text at `url`, over a new connection. Raises OSError if it is refused or cut."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     try:
         connection.request("GET", "/")
         return connection.getresponse().read().decode()
@@ -274,7 +274,7 @@ def test_a_reload_after_a_change_refuses_no_connection(
             text = FILES["app.py"].replace("generation 1", generation)
             # Another length: byte code of the same second and size would be taken for current.
             (folder / "app.py").write_text(text + "# changed\n" * int(generation[-1]))
-            until = time.monotonic() + 30
+            until = time.monotonic() + 60
             while generation not in load.answers and time.monotonic() < until:
                 time.sleep(0.05)
     finally:
@@ -512,7 +512,7 @@ def test_sigkill_of_dartsctl_at_any_moment_leaves_no_process_and_no_lease(
             run.process.wait(moment)
         run.process.kill()
         run.process.wait()
-        until = time.monotonic() + 2
+        until = time.monotonic() + 30
         while (left := (tree(), LeaseBook(state).held())) != (set(), ()):
             assert time.monotonic() < until, (moment, left)
             time.sleep(0.01)

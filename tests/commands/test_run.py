@@ -50,7 +50,7 @@ def record_of(state: Path, eventually: Eventually) -> LeaseRecord:
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     return process.returncode, out, err
 
 
@@ -583,7 +583,7 @@ def test_servers_that_start_together_keep_the_checkouts_port(
     def remembered() -> int | None:
         return LeaseBook(state).remembered(str(tmp_path))
 
-    subprocess.run(argv("true"), check=True, capture_output=True, timeout=20)
+    subprocess.run(argv("true"), check=True, capture_output=True, timeout=60)
     port = remembered()
     for _ in range(4):
         servers = [start(*LISTEN) for _ in range(3)]
@@ -592,10 +592,10 @@ def test_servers_that_start_together_keep_the_checkouts_port(
         )
         for server in servers:
             server.terminate()
-        said = [server.communicate(timeout=20)[1] for server in servers]
+        said = [server.communicate(timeout=60)[1] for server in servers]
         assert remembered() == port, said
     subprocess.run(
-        argv("sh", "-c", "echo {port} >port"), check=True, capture_output=True, timeout=20
+        argv("sh", "-c", "echo {port} >port"), check=True, capture_output=True, timeout=60
     )
     assert (tmp_path / "port").read_text().strip() == str(port)
 
@@ -633,7 +633,7 @@ def test_a_state_folder_that_cannot_be_written_is_reported(
     if subprocess.run(start, check=False, capture_output=True).returncode != 0:
         pytest.skip("this checkout or this Python is readable for its owner alone")
     done = subprocess.run(
-        [*nobody, *argv("true")], capture_output=True, text=True, check=False, timeout=20
+        [*nobody, *argv("true")], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 1, done.stderr
     assert done.stderr.splitlines() == [

@@ -45,7 +45,7 @@ def terminal() -> Iterator[Terminal]:
 
     def open_terminal(*argv: str) -> pexpect.spawn[str]:
         child: pexpect.spawn[str] = pexpect.spawn(
-            argv[0], list(argv[1:]), encoding="utf-8", timeout=10
+            argv[0], list(argv[1:]), encoding="utf-8", timeout=60
         )
         opened.append(child)
         return child

@@ -63,7 +63,7 @@ def cli(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
 
 
@@ -114,7 +114,7 @@ def test_stop_ends_the_server_and_returns_when_its_lease_is_free(
     assert server_to_stop("/src/one", port=None, leases=book) == record
     stop(record, leases=book)
     assert book.held() == ()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == 143
     assert tree() == set()
 
@@ -131,7 +131,7 @@ def test_stop_ends_a_server_that_ignores_sigterm_and_all_its_children(
     (record,) = listening(state, eventually)
     assert eventually(lambda: len(tree()) == 4)
     stop(record, leases=LeaseBook(state))
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == 137
     assert eventually(lambda: tree() == set())
 

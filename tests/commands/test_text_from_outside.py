@@ -157,7 +157,7 @@ def test_a_process_with_a_hostile_name_forges_no_line_and_reveals_no_secret(
     assert "\\x1b[2Jpy" in drawn
     assert "\nnext: rm" not in drawn
     assert CANARY not in drawn
-    said = live.run("check", "--no-engine", "-f", "compose.json", "--json", timeout=20)
+    said = live.run("check", "--no-engine", "-f", "compose.json", "--json", timeout=60)
     assert hides_the_canary(said)
     assert said.code == 3
 
@@ -313,7 +313,7 @@ def site(live: LiveStack) -> None:
 
 
 def status_of(port: int, path: str, referrer: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path, headers={"Referer": referrer})
         return connection.getresponse().status

@@ -46,7 +46,7 @@ def proxy(live: LiveStack, conf: str, **more: Any) -> dict[str, Any]:
 
 def asked(port: int, path: str = "/") -> tuple[int, str]:
     """Return what the proxy answers at this very moment, status and text."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path)
         response = connection.getresponse()

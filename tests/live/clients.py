@@ -159,6 +159,6 @@ def websocket() -> tuple[str, ssl.SSLSocket] | None:
 def handshake(context: ssl.SSLContext) -> ssl.SSLSocket:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context.wrap_socket(
-        socket.create_connection(("127.0.0.1", own_port(443)), timeout=10),
+        socket.create_connection(("127.0.0.1", own_port(443)), timeout=60),
         server_hostname="localhost",
     )

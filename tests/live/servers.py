@@ -127,10 +127,10 @@ def start(
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """A function that asks until the answer is true, at most 10 s. Returns the last answer."""
+    """A function that asks until the answer is true, at most 60 s. Returns the last answer."""
 
     def wait(ask: Callable[[], Any]) -> Any:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while not (answer := ask()) and time.monotonic() < until:
             time.sleep(0.01)
         return answer

@@ -372,7 +372,7 @@ def can_be_published(port: int) -> bool:
     return True
 
 
-def until(ask: Callable[[], Any], *, seconds: float = 30, say: str = "") -> Any:
+def until(ask: Callable[[], Any], *, seconds: float = 60, say: str = "") -> Any:
     """Ask until the answer is true, and return it. Fails with `say` if it does not become true."""
     deadline = time.monotonic() + seconds
     while not (answer := ask()):

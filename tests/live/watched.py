@@ -60,7 +60,7 @@ class Watched:
         """End it, and return its exit code."""
         assert self._process is not None
         self._process.send_signal(number)
-        code = self._process.wait(timeout=20)
+        code = self._process.wait(timeout=60)
         assert not [line for line in self.errors if "Traceback" in line], self.text
         return code
 

@@ -186,7 +186,7 @@ def _open_accepted(drawn: HostSocket, opened: list[socket.socket]) -> None:
     listener.listen()
     is_wildcard = drawn.address in ("0.0.0.0", "::")
     target = _loopback(drawn) if is_wildcard else drawn.address.removeprefix("::ffff:")
-    client = socket.create_connection((target, drawn.port), timeout=5)
+    client = socket.create_connection((target, drawn.port), timeout=60)
     opened.append(client)
     accepted, _ = listener.accept()
     opened.append(accepted)
@@ -220,7 +220,7 @@ def start_foreign(container: Foreign) -> bool:
 
 def _wait_for_listener(port: int, name: str) -> None:
     """Wait until its httpd listens, or has ended because the port is taken."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if any(row.state == "listen" for row in sockets.listeners([port])):
             return

@@ -31,7 +31,7 @@ def send(process: Process, number: signal.Signals = signal.SIGTERM, *, wanted: b
 def test_the_process_that_was_seen_gets_the_signal(start: Start) -> None:
     child = start("sleep", "60")
     assert send(described(child.pid))
-    assert child.wait(10) == -signal.SIGTERM
+    assert child.wait(60) == -signal.SIGTERM
 
 
 def test_a_reused_pid_is_not_signalled(
@@ -78,7 +78,7 @@ def test_a_stopped_process_is_continued_and_ends(start: Start) -> None:  # edge-
     os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
     assert described(child.pid).status == "stopped"
     assert send(described(child.pid))
-    assert child.wait(10) == -signal.SIGTERM
+    assert child.wait(60) == -signal.SIGTERM
 
 
 def test_sigkill_ends_a_process_that_ignores_sigterm(start: Start) -> None:
@@ -92,7 +92,7 @@ def test_sigkill_ends_a_process_that_ignores_sigterm(start: Start) -> None:
     assert send(described(child.pid))
     assert child.poll() is None
     assert send(described(child.pid), signal.SIGKILL)
-    assert child.wait(10) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,6 @@ def test_it_works_without_pidfds_too(start: Start, monkeypatch: pytest.MonkeyPat
         patch.delattr(os, "pidfd_open")  # macOS has none
         assert not send(replace(process, birth=process.birth - 1))
         assert send(process)
-    assert child.wait(10) == -signal.SIGTERM
+    assert child.wait(60) == -signal.SIGTERM
     monkeypatch.delattr(os, "pidfd_open")
     assert not send(process)

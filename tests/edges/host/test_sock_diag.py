@@ -73,9 +73,9 @@ def udp(stack: ExitStack, port: int, address: str = "127.0.0.1") -> socket.socke
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not holds():
-        assert time.monotonic() < deadline, f"not within 5 s: {what}"
+        assert time.monotonic() < deadline, f"not within 60 s: {what}"
         time.sleep(0.002)
 
 
@@ -273,7 +273,7 @@ def test_every_process_that_shares_a_socket_owns_it(
     server.close()
     (left,) = sockets.listeners([port], owners=True)
     assert left.pids == (child.pid,)
-    child.communicate(timeout=10)
+    child.communicate(timeout=60)
 
 
 def test_a_socket_shared_by_a_fork_has_two_owners(
@@ -291,7 +291,7 @@ with socket.create_server(("127.0.0.1", int(sys.argv[1]))):
     expected = tuple(sorted(int(pid) for pid in first_line(pair).split()))
     (row,) = sockets.listeners([port], owners=True)
     assert row.pids == expected
-    pair.communicate(timeout=10)
+    pair.communicate(timeout=60)
 
 
 def test_owners_are_not_resolved_unless_requested(port: int, open_here: ExitStack) -> None:
@@ -317,7 +317,7 @@ print([(row.uid, row.pids) for row in sockets.listeners([int(sys.argv[1])], owne
 """
     listening(open_here, port)
     nobody = open_here.enter_context(python(program, str(port)))
-    assert nobody.communicate(timeout=10)[0].strip() == "[(0, ())]"
+    assert nobody.communicate(timeout=60)[0].strip() == "[(0, ())]"
 
 
 @root_only
@@ -334,7 +334,7 @@ with socket.create_server(("0.0.0.0", int(sys.argv[1]))):
     if not first_line(other):
         pytest.skip("no network namespace can be made here")
     assert sockets.listeners([port], owners=True) == ()
-    other.communicate(timeout=10)
+    other.communicate(timeout=60)
 
 
 # The other readers

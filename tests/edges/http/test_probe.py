@@ -14,13 +14,13 @@ from dartsctl.edges.http.probe import HttpAnswer, HttpProbe
 @pytest.fixture
 def server() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(60)
         yield listener
 
 
 def answer_to(server: socket.socket, reply: bytes) -> HttpAnswer:
     """Return the answer of a server that sends `reply` and closes the connection."""
-    probe = HttpProbe("127.0.0.1", server.getsockname()[1], "/health", patience=10)
+    probe = HttpProbe("127.0.0.1", server.getsockname()[1], "/health", patience=60)
     connection, _ = server.accept()
     with connection:
         assert probe.poll() is None  # nobody has answered yet
@@ -30,7 +30,7 @@ def answer_to(server: socket.socket, reply: bytes) -> HttpAnswer:
 
 
 def ended(probe: HttpProbe) -> HttpAnswer:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 90
     while (answer := probe.poll()) is None:
         assert time.monotonic() < until
         time.sleep(0.005)
@@ -57,7 +57,7 @@ def test_a_connection_closed_without_bytes_is_no_answer(server: socket.socket) -
 def test_a_port_where_nobody_listens_refuses() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        answer = ended(HttpProbe("127.0.0.1", bound.getsockname()[1], "/", patience=10))
+        answer = ended(HttpProbe("127.0.0.1", bound.getsockname()[1], "/", patience=60))
     assert answer == HttpAnswer("connection refused")
 
 
@@ -68,11 +68,11 @@ def test_a_server_that_never_answers_is_given_up_after_the_patience(
     assert ended(HttpProbe("127.0.0.1", server.getsockname()[1], "/", patience=0.3)) == HttpAnswer(
         "no answer"
     )
-    assert 0.3 <= time.monotonic() - started < 5
+    assert 0.3 <= time.monotonic() - started < 30
 
 
 def test_an_answer_in_pieces_is_read_to_its_first_line(server: socket.socket) -> None:
-    probe = HttpProbe("127.0.0.1", server.getsockname()[1], "/", patience=10)
+    probe = HttpProbe("127.0.0.1", server.getsockname()[1], "/", patience=60)
     connection, _ = server.accept()
     with connection:
         connection.sendall(b"HTTP/1.1 2")
@@ -85,7 +85,7 @@ def test_a_server_that_sends_single_bytes_gives_no_answer(server: socket.socket)
     probe = HttpProbe("127.0.0.1", server.getsockname()[1], "/", patience=0.3)
     connection, _ = server.accept()
     with connection:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 90
         while (answer := probe.poll()) is None:
             assert time.monotonic() < until
             connection.sendall(b"H")

@@ -34,7 +34,7 @@ class Site:
             def do_GET(self) -> None:
                 site.asked.append((self.path, clock.now()))
                 if self.path == "/late":
-                    site.let_go.wait(10)
+                    site.let_go.wait(60)
                 self.send_response(200)
                 self.end_headers()
 
