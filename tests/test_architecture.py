@@ -33,7 +33,7 @@ OWNERS: dict[str, set[str]] = {
 }
 """Library -> the only files that may import it. `typer`: all of cli/."""
 
-WITHOUT_PACKAGE = {"__init__.py", "__main__.py", "errors.py", "spawn.py"}
+WITHOUT_PACKAGE = {"__init__.py", "__main__.py", "errors.py", "records.py", "spawn.py"}
 GUARD = "guard_path/_dartsctl_guard/__init__.py"
 OTHERS_THAT_PRINT = {
     "__main__.py",  # --version, before anything is imported

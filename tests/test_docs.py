@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +12,7 @@ import pytest
 from dartsctl.config import conventional_names, secrets, settings, variables
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.errors import ExitCode
+from dartsctl.records import fields
 from repository import REPOSITORY, SOURCE, anchors, explicit_anchors, prose, tracked
 
 pytestmark = pytest.mark.once
@@ -114,7 +114,7 @@ def test_the_reference_has_every_settings_key() -> None:
         settings.DoctorSettings,
         settings.WatchSettings,
     )
-    keys = {field.name for record in records for field in fields(record)} - {"env", "copy_of"}
+    keys = {name for record in records for name in fields(record)} - {"env", "copy_of"}
     keys |= {"name", "dev_range", "[ports.production]", "[server.env]"}
     assert {key for key in keys if f"`{key}`" not in reference()} == set()
 

@@ -11,12 +11,15 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from dartsctl.errors import DartsctlError, ExitCode, TimedOut
+from dartsctl.records import record
 from dartsctl.system.child import SIGINT, SIGKILL, SIGTERM, Child
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 OUTPUT_LIMIT = 16 << 20
 """Bytes of stdout that `Running` accepts."""
@@ -30,7 +33,7 @@ _STDERR_KEPT = 64 << 10  # bytes of its start, and as many of its end
 _LEADER = f"{__file__.rpartition('spawn')[0]}system/group_leader.py"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Completed:
     """The result of a process; `code` is negative for a signal, as in subprocess."""
 

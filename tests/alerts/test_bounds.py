@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from dartsctl.alerts.bounds import bounded
 from dartsctl.alerts.documents import problem_document, read_problem
@@ -13,6 +12,7 @@ from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.rules import Rules
 from dartsctl.alerts.state_document import state_document
 from dartsctl.errors import Advice
+from dartsctl.records import replace
 from dartsctl.text.strict_json import Source, read_json
 from fakes.alerting import START, Alerting, a_problem, saved_and_loaded, service
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.alerts.causes import in_words_of_events
 from dartsctl.alerts.state import Episode
+from dartsctl.records import replace
 from fakes.alerting import START, a_problem
 
 EVENT = replace(

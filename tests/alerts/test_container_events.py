@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from dartsctl.alerts.container_events import ContainerHistory, Happening, needed_services
 from dartsctl.alerts.container_life import ContainerEvent, Snapshot
 from dartsctl.alerts.observations import Exited, Started
+from dartsctl.records import replace
 
 RECORDED = Path(__file__).parents[1] / "data" / "engine" / "events.json"
 SEQUENCES: dict[str, list[dict[str, Any]]] = json.loads(RECORDED.read_text())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.alerts.glance import ContainerGlance, Glance, age_in, health_in, others_on
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint
 from fakes.kernel import container, listening
 

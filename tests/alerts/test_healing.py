@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.alerts.healing import PAUSES, Attempts, services_to_heal, still_counted
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.state import Episode, Phase, State, Work
+from dartsctl.records import replace
 
 NOW = 1_000_000.0
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dartsctl.alerts.inhibition import roots_of
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.rules import Rules
 from dartsctl.alerts.state import Episode
+from dartsctl.records import replace
 from fakes.alerting import Alerting, a_problem, service
 
 DATABASE = a_problem("db", "app-exited", affected=("app", "api", "worker"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.alerts.look_schedule import LookSchedule, LookTimes, attention_for
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.state import Episode, Phase
+from dartsctl.records import replace
 
 TIMES = LookTimes(light=15, full=300, attentive=4, shortest=2, jitter=0.1)
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -9,6 +8,7 @@ from dartsctl.alerts.notice import NoticeWriter
 from dartsctl.alerts.observations import Occasion
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.state import Episode, Message, Phase
+from dartsctl.records import replace
 from dartsctl.text.masker import Masker
 
 WRITER = NoticeWriter("prod (project darts) on host", Masker().line)

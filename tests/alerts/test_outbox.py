@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -12,6 +11,7 @@ from dartsctl.alerts.notice import Notice
 from dartsctl.alerts.observations import Occasion
 from dartsctl.alerts.outbox import Outbox, Waiting
 from dartsctl.errors import DartsctlError
+from dartsctl.records import replace
 
 
 def waiting(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.alerts.observations import WorkBegan, WorkEnded
 from dartsctl.alerts.problem import Subject
+from dartsctl.records import replace
 from fakes.alerting import Alerting, a_problem
 
 APP_DOWN = a_problem(cause="app-exited")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import pytest
@@ -12,9 +11,10 @@ from typer.testing import CliRunner
 from dartsctl.cli.deps import Common
 from dartsctl.cli.options import one_of, verb
 from dartsctl.errors import UsageError
+from dartsctl.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Colors:
     """A group of options."""
 

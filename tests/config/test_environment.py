@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from dartsctl.config.environment import Environment, adhoc, resolve, resolve_running
 from dartsctl.config.load_settings import load
 from dartsctl.errors import ExitCode, Refused, UsageError
+from dartsctl.records import replace
 from fakes.settings_files import settings_of, touch
 
 # --- Compose files -----------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.nginx.config import Listen
 from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.ports.holders import ForeignContainer, Unknown
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.text.strict_json import Source, read_json

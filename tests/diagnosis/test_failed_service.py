@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.failed_service import failed_service
 from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Server, Target
 from dartsctl.diagnosis.nginx.log import LoggedFailure, NginxFailure
+from dartsctl.records import replace
 from fakes.stack_facts import container, facts, service
 
 

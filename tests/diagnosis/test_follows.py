@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.diagnosis.diagnose import diagnose
@@ -11,6 +9,7 @@ from dartsctl.diagnosis.facts import CertificateFacts, ContainerFacts, Facts, Lo
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.nginx.config import Listen
 from dartsctl.diagnosis.nginx.log import NginxFailure
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint
 from fakes.route_faults import FAULTS, stack_with
 from fakes.stack_facts import (

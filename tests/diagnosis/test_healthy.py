@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -22,6 +21,7 @@ from dartsctl.diagnosis.facts import (
 )
 from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Server, Target
 from dartsctl.diagnosis.nginx.log import NginxFailure
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint
 from fakes.stack_facts import (
     NOW,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import HttpFacts
 from dartsctl.diagnosis.limited import has_unexplained_refusal, mark_limited
 from dartsctl.diagnosis.nginx.limits import Limit, LimitedRequest
+from dartsctl.records import replace
 from fakes.stack_facts import NOW, answer, facts
 
 SITE = Limit("site", 1.0)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dartsctl.diagnosis.proxy_answers import Reach, reach_of
+from dartsctl.records import replace
 from fakes.stack_facts import answer
 
 

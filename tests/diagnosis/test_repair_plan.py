@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.diagnosis.facts import (
@@ -18,6 +16,7 @@ from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.diagnosis.nginx.config import Config, Route, Target
 from dartsctl.diagnosis.repair_plan import RepairPlan, make_plan, safe_plan, settling
 from dartsctl.diagnosis.repairs import RepairAction
+from dartsctl.records import replace
 
 NOW = 1000.0
 BIND = "failed to bind host port 127.0.0.1:5000/tcp: address already in use"
@@ -26,7 +25,7 @@ BIND = "failed to bind host port 127.0.0.1:5000/tcp: address already in use"
 def container(service: str, state: str = "running", **more: object) -> ContainerFacts:
     name = f"demo-{service}-1"
     facts = ContainerFacts(service, name, f"id-{service}", state=state, started=NOW - 600)
-    return replace(facts, **more)  # type: ignore[arg-type]
+    return replace(facts, **more)
 
 
 def service(name: str, *containers: ContainerFacts, needs: tuple[str, ...] = ()) -> ServiceFacts:

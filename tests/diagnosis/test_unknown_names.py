@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.unknown_names import similar_service
+from dartsctl.records import replace
 from fakes.route_faults import FAULTS, stack_with
 from fakes.stack_facts import container, facts, service
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from dartsctl.diagnosis.inspection import Inspection, listed
 from dartsctl.errors import DockerUnavailable
+from dartsctl.records import replace
 from dartsctl.stack.containers import Container
 from dartsctl.stack.health_check import HealthCheck
 

@@ -6,7 +6,6 @@ Each fault has its own service, so that any two of them can be in one stack.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +22,7 @@ from dartsctl.diagnosis.facts import (
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Server, Target
 from dartsctl.diagnosis.nginx.log import count_failures, parse_line
+from dartsctl.records import record, replace
 from dartsctl.stack.bindings import Endpoint
 from fakes.stack_facts import NOW, container, facts, failures, service
 
@@ -30,7 +30,7 @@ CONF = "/etc/nginx/conf.d/default.conf"
 _CLIENT = 'client: 10.201.1.1, server: , request: "GET {path} HTTP/1.1"'
 
 
-@dataclass(frozen=True)
+@record
 class Fault:
     """What one location adds to the facts of a stack."""
 
@@ -43,7 +43,7 @@ class Fault:
     lines: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class _Place:
     """The names and addresses of the fault with a number."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from dartsctl.diagnosis.facts import (
@@ -22,6 +21,7 @@ from dartsctl.ports.availability import Reason
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import Holder, HostProcess
 from dartsctl.ports.process import Process
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint, PortBinding
 
 NOW = 1_795_000_000.0

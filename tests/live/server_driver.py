@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import replace
 
 from dartsctl.cli.deps import Common, deps_of
 from dartsctl.commands.run import run
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.allocation import Allocation, PortRange
+from dartsctl.records import replace
 from dartsctl.server.request import ServerRequest
 
 

@@ -22,8 +22,10 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+from dartsctl.records import as_dict
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -323,7 +325,7 @@ def run(
         if outcome.kind in WRONG or verbose:
             lines = [
                 f"--- {outcome.kind} seed {seed} number {number}",
-                json.dumps(asdict(scenario)),
+                json.dumps(as_dict(scenario)),
                 f"{outcome.truth}\n{outcome.detail}\n",
             ]
             print("\n".join(lines), flush=True)

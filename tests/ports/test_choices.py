@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.ports.cases import Case
@@ -17,6 +15,7 @@ from dartsctl.ports.choices import (
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import DevLease, HostProcess
 from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction, SystemdUnit
+from dartsctl.records import replace
 from fakes.conflict_cases import CASES, LOOK, SERVER, UNIT, case
 
 HERE = "on this machine only, until --reset-ports"

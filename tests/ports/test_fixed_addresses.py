@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.ports.fixed_addresses import (
@@ -14,6 +12,7 @@ from dartsctl.ports.fixed_addresses import (
     races,
     taken_addresses,
 )
+from dartsctl.records import replace
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import converge
 from dartsctl.stack.model import Network, Service, Stack

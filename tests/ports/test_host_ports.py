@@ -5,8 +5,6 @@ Source: edge-cases.md#53.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.ports.attribution import Attribution
@@ -23,6 +21,7 @@ from dartsctl.ports.host_ports import (
 from dartsctl.ports.listeners import Listener
 from dartsctl.ports.process import Process
 from dartsctl.ports.verdicts import judge
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import converge

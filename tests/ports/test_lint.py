@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.ports.allocation import Allocation
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.lint import Notice, dev_on_production_ports, drift, notices, shared_project
+from dartsctl.records import replace
 from dartsctl.stack.bindings import PortBinding
 from dartsctl.stack.health_check import HealthCheck
 from dartsctl.stack.model import PortEntry, Service, Stack

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.ports.listeners import Listener
 from dartsctl.ports.missing_bindings import MissingBinding, MissingKind, not_listed, not_listening
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 

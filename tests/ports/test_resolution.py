@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -20,6 +19,7 @@ from dartsctl.ports.holders import ForeignContainer, HostProcess, RivalBinding, 
 from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction
 from dartsctl.ports.process import Process
 from dartsctl.ports.resolution import ResolutionStep, dead_ends, decide, unanswered
+from dartsctl.records import replace
 from fakes.conflict_cases import CASES, LOOK, SERVER, UNIT, case, conflict, container
 
 

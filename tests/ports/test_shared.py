@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 
 from dartsctl.ports.shared import Neighbours, SharedResource, find, made_by_others
+from dartsctl.records import replace
 from dartsctl.stack.containers import PROJECT_LABEL, Container
 from dartsctl.stack.model import Network, Service, Stack
 from dartsctl.stack.subnets import NetworkInUse, Subnet
@@ -37,7 +37,7 @@ STACK = Stack(
 def container(project: str, service: str, **more: object) -> Container:
     labels = {PROJECT_LABEL: project, SERVICE_LABEL: service}
     plain = Container(f"id-{service}", f"{project}-{service}", "x", "running", labels=labels)
-    return replace(plain, **more)  # type: ignore[arg-type]  # passed on
+    return replace(plain, **more)
 
 
 def shared(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.errors import Advice, ExitCode, Refused
 from dartsctl.ports.allocation import PRODUCTION_PORTS, Allocation
+from dartsctl.records import replace
 from dartsctl.server.production_port import (
     override_details,
     refuse_production,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.ports.allocation import PRODUCTION_PORTS, Allocation, PortRange
+from dartsctl.records import replace
 from dartsctl.server.request import (
     ServerRequest,
     base_environment,

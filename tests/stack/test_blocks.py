@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -17,6 +16,7 @@ from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.holders import RivalBinding
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.verdicts import judge
+from dartsctl.records import replace
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.containers import Container

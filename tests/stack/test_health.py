@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dartsctl.records import replace
 from dartsctl.stack.health import (
     MAX_RESTARTS,
     Condition,

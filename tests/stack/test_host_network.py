@@ -11,7 +11,7 @@ from dartsctl.stack.model import PortEntry, Stack
 
 
 def stack_of(expose: list[str | int], *listens: PortEntry, mode: str = "host") -> Stack:
-    from dataclasses import replace
+    from dartsctl.records import replace
 
     service = {"network_mode": mode, "expose": expose}
     stack = read_stack({"name": "demo", "services": {"web": service}})

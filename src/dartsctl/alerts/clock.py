@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.opening import opens_at
 from dartsctl.alerts.reminders import NEVER, next_reminder
 from dartsctl.alerts.returns import close_after
 from dartsctl.alerts.storm import summary_due
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.alerts.draft import Draft
     from dartsctl.alerts.rules import Rules
     from dartsctl.alerts.state import Episode, Message, State

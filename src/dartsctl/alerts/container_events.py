@@ -6,10 +6,6 @@ events are the engine's.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-
 from dartsctl.alerts.container_life import (
     ContainerEvent,
     Life,
@@ -21,6 +17,12 @@ from dartsctl.alerts.container_life import (
 )
 from dartsctl.alerts.exit_problem import Exit, exit_problem
 from dartsctl.alerts.observations import Exited, Started
+from dartsctl.records import record, replace
+from dartsctl.text.patterns import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _MEMORY_WITHIN = 10.0
 """Seconds between an `oom` and the `die` that it explains."""
@@ -36,11 +38,11 @@ _TOGETHER = 2.0
 """Seconds in which an engine that is stopped begins to stop all containers."""
 _MOST_KILLS = 16
 """Signals that are remembered of one container."""
-_TEMPORARY = re.compile(r"[0-9a-f]{12}_(?=.)")
+_TEMPORARY = regex(r"[0-9a-f]{12}_(?=.)")
 """What Compose puts before the name of a container that replaces another one, for a while."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Happening:
     """What an event, a list or the time that has passed means."""
 
@@ -51,7 +53,7 @@ class Happening:
     """When it happened, by the engine's clock."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Held:
     """An end that an event may still explain."""
 

@@ -6,7 +6,7 @@ that follows. Nothing else that ends a container comes with a `kill`. All times 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dartsctl.records import field, record
 
 _MARGIN = 5.0
 """Seconds beyond the stop timeout that a planned end may take."""
@@ -16,7 +16,7 @@ _STOP_SIGNALS = frozenset((2, 3, 9, 15))
 """SIGINT, SIGQUIT, SIGKILL, SIGTERM. An image or a Compose file may name another one."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ContainerEvent:
     """An event of the engine about a container of the project."""
 
@@ -38,7 +38,7 @@ class ContainerEvent:
         return self.nano / 1e9
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Snapshot:
     """A container as the engine describes it at one moment. Times by the engine's clock."""
 
@@ -64,7 +64,7 @@ class Snapshot:
         return self.state in ("running", "paused")
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Life:
     """A container from its start to its end, and its settings."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.inhibition import roots_of
 from dartsctl.alerts.state import Message
+from dartsctl.records import field, record, replace
 
 if TYPE_CHECKING:
     from dartsctl.alerts.observations import Occasion, Silence
@@ -21,7 +21,7 @@ MOST_RECENT = 200
 MOST_FOLLOWED = 500
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Draft:
     """What a step changes: the rest of the state stays in `state`. `now` is Unix time."""
 

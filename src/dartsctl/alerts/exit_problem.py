@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
 
 from dartsctl.alerts.problem import Problem, Subject
+from dartsctl.records import record
 from dartsctl.text.phrases import exact_duration
 
 APP_EXITED = "app-exited"
@@ -14,7 +14,7 @@ OUT_OF_MEMORY = "out-of-memory"
 _HIGHEST_SIGNAL = 64
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exit:
     """The end of a container. Times by the engine's clock."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.bounds import bounded
@@ -12,6 +11,7 @@ from dartsctl.alerts.planned import is_in_work, note_start, note_stop
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.returns import fail_again, note_flapping
 from dartsctl.alerts.state import Episode
+from dartsctl.records import replace
 from dartsctl.text.phrases import duration
 
 if TYPE_CHECKING:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dartsctl.records import field, record
+from dartsctl.text.patterns import regex
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dartsctl.ports.listeners import Listener
     from dartsctl.stack.bindings import Endpoint
     from dartsctl.stack.containers import Container
 
-_HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)")
-_AGE = re.compile(r"^Up (?:Less than an?|About an?|(\d+)) (second|minute|hour|day|week|month|year)")
+_HEALTH = regex(r"\((?:health: )?(healthy|unhealthy|starting)\)")
+_AGE = regex(r"^Up (?:Less than an?|About an?|(\d+)) (second|minute|hour|day|week|month|year)")
 _SECONDS = {
     "second": 1,
     "minute": 60,
@@ -25,7 +27,7 @@ _SECONDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ContainerGlance:
     """A container as the engine lists it. `age`: about how many seconds it runs, 0 if it does not.
 
@@ -50,7 +52,7 @@ class ContainerGlance:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Glance:
     """What a light look has read. `problem`: why the engine or the sockets could not be read."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from dartsctl.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ FORGET_AFTER = 3600.0
 """Seconds after the last attempt, after which they are counted from the beginning."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attempts:
     """The attempts to heal a service. `last`: when the latest one ended, Unix time."""
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from dartsctl.records import record
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from dartsctl.alerts.state import Episode
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LookTimes:
     """In seconds. A light look reads lists; a full look is doctor's examination."""
 
@@ -48,7 +50,7 @@ def attention_for(episodes: Iterable[Episode], now: float, new: float) -> Attent
     return attention
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class LookSchedule:
     """Decides when the next light and the next full look are due.
 

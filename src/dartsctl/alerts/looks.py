@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.bounds import bounded
@@ -13,6 +11,8 @@ from dartsctl.alerts.inhibition import roots_of
 from dartsctl.alerts.planned import is_by_a_stop, is_in_work, is_stopped
 from dartsctl.alerts.returns import close_after, fail_again, note_flapping
 from dartsctl.alerts.state import SAME_CAUSE, Episode, Recovery
+from dartsctl.records import replace
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
     from dartsctl.alerts.draft import Draft
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dartsctl.alerts.problem import Problem, Subject
 
 
-_NUMBERS = re.compile(r"[0-9]+(?: (?:s|min|h|d)\b)?")
+_NUMBERS = regex(r"[0-9]+(?: (?:s|min|h|d)\b)?")
 """Counts and lengths of time, which change with every look."""
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from dartsctl.records import record, replace
 from dartsctl.text.phrases import exact_duration, listed, local_time, without_age
 from dartsctl.text.safe_text import cut
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dartsctl.alerts.observations import Occasion
     from dartsctl.alerts.problem import Problem, Subject
     from dartsctl.alerts.state import Message
@@ -27,7 +28,7 @@ _LONGEST_SHORT = 140
 """Characters of the short form without the id: one SMS."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Notice:
     """Plain text without secrets and without control characters but the body's line ends."""
 
@@ -40,7 +41,7 @@ class Notice:
     """For channels whose messages are short: a single line that says the most important."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NoticeWriter:
     """Writes messages as text."""
 

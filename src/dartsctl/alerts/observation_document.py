@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, get_args
 
 from dartsctl.alerts.documents import Document, problem_document, read_problem
@@ -21,6 +20,8 @@ from dartsctl.alerts.problem import Kind
 from dartsctl.alerts.state_document import read_silence, silence_document
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from dartsctl.alerts.observations import Observation
     from dartsctl.text.strict_json import Cursor
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from dartsctl.records import record
 
 if TYPE_CHECKING:
     from dartsctl.alerts.problem import Kind, Problem, Subject
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Looked:
     """A look at everything of the kinds in `covers`: what is wrong there now, and nothing else."""
 
@@ -17,7 +18,7 @@ class Looked:
     covers: frozenset[Kind]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exited:
     """A container ended. `planned`: somebody asked the engine to end it, by an event before."""
 
@@ -30,7 +31,7 @@ class Exited:
     """Its restart policy will start it again: it may end again at once (a crash loop)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Started:
     """A container of a service was started."""
 
@@ -38,7 +39,7 @@ class Started:
     container: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkBegan:
     """A dartsctl verb changes the stack: what happens to `services` is planned until it ends."""
 
@@ -48,7 +49,7 @@ class WorkBegan:
     """Empty: all."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkEnded:
     """The verb has ended, or was killed. Sources say so at their start too, if nothing goes on."""
 
@@ -56,14 +57,14 @@ class WorkEnded:
     succeeded: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Silenced:
     """All silences that hold now: those before are replaced."""
 
     silences: tuple[Silence, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Silence:
     """No message about a subject until a time."""
 
@@ -75,21 +76,21 @@ class Silence:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Acknowledged:
     """A person knows of an episode: no reminders, no second channel."""
 
     episode: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClockJumped:
     """The wall clock was set: all times of the state move by these seconds."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tick:
     """Time has passed, and nothing else has happened."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.inhibition import roots_of
 from dartsctl.alerts.returns import note_flapping
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
     from dartsctl.alerts.draft import Draft

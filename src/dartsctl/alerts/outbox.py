@@ -7,15 +7,17 @@ anything is sent, so a message may be sent twice after a crash; its id then says
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from dartsctl.alerts.notice import Notice, NoticeKind
 from dartsctl.alerts.observations import Occasion
 from dartsctl.errors import Advice
+from dartsctl.records import field, record, replace
 from dartsctl.text.phrases import local_time
 from dartsctl.text.strict_json import Cursor, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
 
 MOST_WAITING = 50
 """Messages that wait for one channel."""
@@ -28,7 +30,7 @@ _MOST_LINES = 20
 """Lines of a summary: the latest ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Waiting:
     """A message that waits for one channel. Times are Unix time, in seconds."""
 
@@ -52,7 +54,7 @@ class Waiting:
         return self.notice.id
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outbox:
     """Everything that is not delivered yet, the oldest first."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.causes import NEVER_STARTED, NOT_BY_A_STOP
 from dartsctl.alerts.state import Work
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
     from dartsctl.alerts.draft import Draft

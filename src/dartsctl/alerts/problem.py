@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from dartsctl.records import field, record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Kind = Literal["service", "port", "engine", "certificate", "disk", "site"]
 """What a subject is. `site`: what is asked through the proxy and belongs to no service."""
 Severity = Literal["critical", "warning"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record(order=True)
 class Subject:
     """What a problem is about: `service darts-app`, `port 5000/tcp`. One episode for each."""
 
@@ -22,7 +25,7 @@ class Subject:
         return f"{self.kind}:{self.name}" if self.name else self.kind
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Problem:
     """One thing that is wrong, with its root cause.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.inhibition import roots_of
+from dartsctl.records import replace
 from dartsctl.text.phrases import duration
 
 if TYPE_CHECKING:

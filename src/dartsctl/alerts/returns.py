@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dartsctl.records import replace
 from dartsctl.text.phrases import duration
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dartsctl.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rules:
     """Times in seconds. The settings' `[watch]` may change some of them."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from dartsctl.records import field, record
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dartsctl.alerts.observations import Occasion, Silence
     from dartsctl.alerts.problem import Problem, Subject
 
@@ -15,7 +17,7 @@ SAME_CAUSE = "the cause is the same"
 """Why no channel gets an update that has only other words or evidence."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Episode:
     """One trouble from its opening to its recovery. Times are Unix time, in seconds."""
 
@@ -65,7 +67,7 @@ class Episode:
         return self.problem.subject
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Recovery:
     """An episode that has ended lately: a failure soon after continues it."""
 
@@ -75,7 +77,7 @@ class Recovery:
     """Whether the channels have yet to hear of it: a silence held."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Work:
     """A dartsctl verb that changes the stack."""
 
@@ -86,7 +88,7 @@ class Work:
     """What happens right afterwards belongs to it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Storm:
     """How many messages the channels got lately, and which wait for a summary."""
 
@@ -102,7 +104,7 @@ class Storm:
     """When the latest summary was sent."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class State:
     """Everything that decides about alerts."""
 
@@ -130,7 +132,7 @@ class State:
         return self.work.verb
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Message:
     """What goes to the channels, the screen and the JSON lines."""
 

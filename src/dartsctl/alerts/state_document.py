@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.documents import (
@@ -20,6 +19,8 @@ from dartsctl.alerts.observations import Silence
 from dartsctl.alerts.state import Recovery, State, Storm, Work
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dartsctl.alerts.problem import Subject
     from dartsctl.text.strict_json import Cursor
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.clock import forget, next_due, resume, shift
@@ -25,6 +24,7 @@ from dartsctl.alerts.planned import begin_work, end_work, note_start
 from dartsctl.alerts.reminders import remind
 from dartsctl.alerts.silencing import acknowledge, catch_up, silence
 from dartsctl.alerts.storm import calm
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
     from dartsctl.alerts.draft import Draft

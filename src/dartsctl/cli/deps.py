@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, DartsctlError, UsageError
+from dartsctl.records import record
 from dartsctl.text.masker import Masker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.config.environment import Environment, EnvValue
     from dartsctl.config.settings import Settings
     from dartsctl.edges.engine.compose import Compose
@@ -33,7 +34,7 @@ What any part of the process learns is masked in everything that is shown, writt
 """
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Common:
     """The options that every verb takes."""
 

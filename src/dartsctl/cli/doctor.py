@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +18,7 @@ from dartsctl.cli.options import (
     verb,
 )
 from dartsctl.errors import UsageError
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
     from dartsctl.config.settings import Settings

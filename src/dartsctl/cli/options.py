@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -15,7 +13,11 @@ from dartsctl.cli import completion
 from dartsctl.cli.deps import Common
 from dartsctl.cli.help import COMMON_OPTIONS
 from dartsctl.errors import Advice, UsageError
+from dartsctl.records import fields, is_record, record, replace
 from dartsctl.system import interrupts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Choice = TypeVar("Choice")
 
@@ -47,7 +49,7 @@ def verb(function: Callable[..., int | None], **fixed: Any) -> Callable[..., int
     """Give a command the common options, as its parameter `common`.
 
     Those before the verb count too: `dartsctl --json prod check`. A parameter whose type is a
-    dataclass is a group: each field is an option. `fixed` are arguments that no option gives.
+    record is a group: each field is an option. `fixed` are arguments that no option gives.
     """
     own = dict(inspect.signature(function, eval_str=True).parameters)
     for name in ("common", *fixed):
@@ -56,7 +58,7 @@ def verb(function: Callable[..., int | None], **fixed: Any) -> Callable[..., int
     groups = {
         name: parameter.annotation
         for name, parameter in own.items()
-        if isinstance(parameter.annotation, type) and is_dataclass(parameter.annotation)
+        if isinstance(parameter.annotation, type) and is_record(parameter.annotation)
     }
 
     @functools.wraps(function)
@@ -66,7 +68,7 @@ def verb(function: Callable[..., int | None], **fixed: Any) -> Callable[..., int
         if wants_context:
             values["context"] = context
         for name, group in groups.items():
-            options = {field.name: values.pop(field.name) for field in fields(group)}
+            options = {option: values.pop(option) for option in fields(group)}
             values[name] = group(**options)
         with interrupts.RaiseInterrupted():
             return function(common=context.obj, **fixed, **values)
@@ -91,12 +93,24 @@ def _parameters(
     for name, parameter in own.items():
         options: Iterable[inspect.Parameter] = [parameter]
         if name in groups:
-            options = inspect.signature(groups[name], eval_str=True).parameters.values()
+            options = _options_of(groups[name])
         parameters += [option.replace(kind=keyword) for option in options]
     for name, option in _COMMON.items():
         default = getattr(Common(), name)
         parameters.append(inspect.Parameter(name, keyword, annotation=option, default=default))
     return parameters
+
+
+def _options_of(group: type) -> Iterable[inspect.Parameter]:
+    """Return the fields of a record as parameters."""
+    annotations = inspect.get_annotations(group, eval_str=True)
+    for name, field in fields(group).items():
+        yield inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=annotations[name],
+            default=field.default,
+        )
 
 
 def one_of(option: str, given: str | None, choices: Sequence[Choice]) -> Choice | None:
@@ -168,7 +182,7 @@ RemoveContainer = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConflictOptions:
     """How conflicts are answered."""
 

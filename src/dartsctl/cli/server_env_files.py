@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.cli.deps import MASKER
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dartsctl.config.environment import EnvValue
     from dartsctl.server.request import FilePort, ServerRequest
 

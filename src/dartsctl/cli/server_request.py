@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -15,6 +14,7 @@ from dartsctl.cli.deps import compose_on, working_folder
 from dartsctl.cli.options import one_of
 from dartsctl.cli.server_env_files import with_env_files
 from dartsctl.errors import Advice, TimedOut, UsageError
+from dartsctl.records import record, replace
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
@@ -28,7 +28,7 @@ _COMPOSE_DEADLINE = 2.0
 """Seconds to find production's published ports: a server must not wait longer for them."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServerOptions:
     """The options of `dev` and `run` for the server. None: the settings', or the default."""
 

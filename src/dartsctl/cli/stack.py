@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +20,7 @@ from dartsctl.cli.options import (
     verb,
 )
 from dartsctl.errors import Advice, UsageError
+from dartsctl.records import record
 from dartsctl.stack.compose_model import MAX_REPLICAS
 from dartsctl.text.numbers import parse_digits
 
@@ -81,7 +81,7 @@ def check(
     return run_check(request, deps=deps_of(common))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UpOptions:
     """The options of `up` alone."""
 

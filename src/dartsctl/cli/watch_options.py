@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +10,7 @@ from dartsctl.cli import completion
 from dartsctl.config import values
 from dartsctl.config.file import Setting
 from dartsctl.errors import Advice, UsageError
+from dartsctl.records import fields, record, replace
 from dartsctl.text.numbers import parse_digits
 from dartsctl.text.phrases import shell_command
 
@@ -84,7 +84,7 @@ _NAMES = {"every": "all"}
 """Options that are not called like their field."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WatchOptions:
     """How `watch` runs. What is given goes before the settings."""
 
@@ -163,11 +163,11 @@ class WatchOptions:
 
     def check_verb(self, verb: str) -> None:
         """Raise UsageError for an option before a verb: none of these is an option of a verb."""
-        for row in fields(self):
-            value = getattr(self, row.name)
-            if value in (row.default, []):
+        for field, described in fields(type(self)).items():
+            value = getattr(self, field)
+            if value in (described.default, []):
                 continue
-            name = _NAMES.get(row.name, row.name.replace("_", "-"))
+            name = _NAMES.get(field, field.replace("_", "-"))
             option = f"--{name}"
             if value is False:
                 option = f"--no-{name}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import ExitCode
 from dartsctl.ports import lint, unmet_needs
+from dartsctl.records import field, record
 from dartsctl.workflows.preflight import orphans, report
 from dartsctl.workflows.preflight.another_stack import neighbours_down, next_command
 from dartsctl.workflows.preflight.preflight import Preflight, exit_code_of, run_preflight
@@ -18,6 +17,8 @@ from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import with_kept_moves
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.config.environment import Environment
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.allocation import Allocation
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.up.preview import ResolutionPreview
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CheckRequest:
     """What to check. With `fix`, conflicts are settled as `up` would settle them."""
 

@@ -5,14 +5,13 @@ The services keep running when the server ends: `dartsctl dev down` stops them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.commands.up import UpRequest, up
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
 from dartsctl.ports import remapping
+from dartsctl.records import field, record, replace
 from dartsctl.server.production_port import refuse_production
 from dartsctl.stack.addresses import compose_url_variables
 from dartsctl.stack.compose_model import read_stack
@@ -25,6 +24,8 @@ from dartsctl.workflows.serve.services import ServiceLookup, with_services
 from dartsctl.workflows.up.answers import Answers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.config.environment import Environment
     from dartsctl.server.request import ServerRequest
     from dartsctl.stack.model import Stack
@@ -35,7 +36,7 @@ _CODES_OF_SERVICES = (ExitCode.NO_DOCKER, ExitCode.CONFLICT)
 _STOP_TIMEOUT = 4  # seconds a container has to end: less than the supervisor waits for Compose
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DevRequest:
     """What `dev` was asked for. Without an environment no services are started."""
 

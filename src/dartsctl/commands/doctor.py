@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError
+from dartsctl.records import record, replace
 from dartsctl.workflows.doctor import report
 from dartsctl.workflows.doctor.repair import RepairRequest, repair, write_diagnosis
 from dartsctl.workflows.examine.stack import Examination, examine
@@ -14,13 +13,15 @@ from dartsctl.workflows.preflight.from_labels import reason
 from dartsctl.workflows.up.remap import as_it_runs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dartsctl.errors import ExitCode
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.examine.probes import ExamineRequest
     from dartsctl.workflows.up.answers import Answers
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DoctorRequest:
     """What to examine, and what to do about it."""
 

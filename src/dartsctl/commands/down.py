@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.ports.holders.wording import container_document
+from dartsctl.records import record
 from dartsctl.stack import compose_errors
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.containers import of_project
@@ -21,6 +20,8 @@ from dartsctl.workflows.up.lock_project import locked_project
 from dartsctl.workflows.up.remap import with_kept_moves
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from dartsctl.config.environment import Environment
     from dartsctl.edges.engine.compose import Compose
     from dartsctl.edges.engine.protocol import Engine
@@ -32,7 +33,7 @@ _ON_A_REMOTE_ENGINE = 900.0
 """Seconds for Compose where the containers' own stop timeouts are not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DownRequest:
     """What `down` is asked to do. `volumes` deletes data, so it needs `yes` too."""
 
@@ -132,7 +133,7 @@ def _volumes_of(production: Environment | None, deps: Deps) -> Collection[str]:
     return {*stack.own_volumes.values(), *stack.external_volumes.values()}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _LeftRunning:
     """A container of the project that Compose's `down` leaves alone, and why.
 

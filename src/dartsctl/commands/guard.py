@@ -5,25 +5,26 @@ The guard applies to every server that is started there, also without dartsctl.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.config.settings import PRODUCTION, Settings
 from dartsctl.edges.project import guards, venvs
 from dartsctl.edges.state.guard_book import GuardBook
 from dartsctl.errors import Advice, DartsctlError, ExitCode
+from dartsctl.records import as_dict, record
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight.production_ports import production_ports
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     from dartsctl.edges.project.venvs import VirtualEnvironment
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.deps import Deps
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GuardRequest:
     """Which virtual environment: `venv` (the flag), else the first one that is detected."""
 
@@ -42,7 +43,7 @@ class GuardRequest:
         return self.settings.environments[PRODUCTION].project
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GuardState:
     """A virtual environment in `status --json`."""
 
@@ -136,8 +137,8 @@ def status(request: GuardRequest, *, deps: Deps) -> ExitCode:
             {
                 "ok": True,
                 "exit_code": 0,
-                "guards": [asdict(state) for state in states],
-                "of_others": [asdict(record) for record in others],
+                "guards": [as_dict(state) for state in states],
+                "of_others": [as_dict(other) for other in others],
             }
         )
         return ExitCode.OK
@@ -149,8 +150,8 @@ def status(request: GuardRequest, *, deps: Deps) -> ExitCode:
         screen.note("no virtual environment here, and no guard on this machine")
     elif not any(state.installed for state in states):
         screen.note("no guard is installed; to install it: dartsctl guard install")
-    for record in others:
-        screen.note(f"guard of another user ({record.user}), not checked: {record.venv}")
+    for other in others:
+        screen.note(f"guard of another user ({other.user}), not checked: {other.venv}")
     for state in states:
         if state.damaged:
             command = shell_command("dartsctl", "guard", "install", "--venv", state.venv)
@@ -158,7 +159,7 @@ def status(request: GuardRequest, *, deps: Deps) -> ExitCode:
     return ExitCode.OK
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _ProductionPorts:
     owners: Mapping[int, str]
     complete: bool
@@ -203,10 +204,10 @@ def _states(request: GuardRequest, book: GuardBook, deps: Deps) -> list[GuardSta
         return [_state(venv, request.project, request, production)]
     environments = list(venvs.find(request.folders, deps.environ))
     projects = {venv.path: request.project for venv in environments}
-    for record in book.read():
-        if record.venv not in projects:
-            environments += _still_there(record.venv)
-        projects[record.venv] = record.project
+    for known in book.read():
+        if known.venv not in projects:
+            environments += _still_there(known.venv)
+        projects[known.venv] = known.project
     return [_state(venv, projects[venv.path], request, production) for venv in environments]
 
 

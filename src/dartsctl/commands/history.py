@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.state.history import History, HistoryEntry
 from dartsctl.errors import ExitCode
+from dartsctl.records import as_dict
 
 if TYPE_CHECKING:
     from dartsctl.workflows.deps import Deps
@@ -18,7 +18,7 @@ def history(last: int, *, deps: Deps) -> ExitCode:
     screen = deps.screen
     entries = History(deps.state).read()[-last:]
     if screen.as_json:
-        documents = [asdict(entry) for entry in entries]
+        documents = [as_dict(entry) for entry in entries]
         screen.document({"ok": True, "exit_code": 0, "entries": documents})
         return ExitCode.OK
     if not entries:

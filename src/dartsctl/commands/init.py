@@ -6,18 +6,18 @@ run has nothing to do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.project import certificate_files
 from dartsctl.edges.project.files import file_transaction
 from dartsctl.errors import Advice, DartsctlError, ExitCode, Interrupted
+from dartsctl.records import replace
 from dartsctl.workflows.init import report
 from dartsctl.workflows.init.plan import InitPlan, plan
 from dartsctl.workflows.init.verdicts import Verdict, next_command, reloaded, verdicts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from dartsctl.discovery.changes import Change

@@ -6,10 +6,10 @@ Secrets are masked, and control sequences other than colors are shown as text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, DartsctlError, ExitCode
+from dartsctl.records import record
 from dartsctl.stack.compose_errors import plain_message
 from dartsctl.stack.containers import of_project
 from dartsctl.text.phrases import did_you_mean, shell_command
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.deps import Deps
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogsRequest:
     """What `logs` shows; `tail` and `since` as Compose takes them."""
 

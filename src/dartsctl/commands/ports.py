@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.edges.state.moves import MoveBook
@@ -12,11 +10,14 @@ from dartsctl.ports import lint
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.holders import DevLease, ForeignContainer, Holder, Reserved
 from dartsctl.ports.remapping import Move
+from dartsctl.records import record, replace
 from dartsctl.stack.blocks import SHORTEST_BLOCK
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.workflows.preflight.report import notice_documents
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from dartsctl.config.environment import Environment
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.allocation import Allocation, PortRange
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.deps import Deps
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortsRequest:
     """What `ports` shows."""
 
@@ -40,7 +41,7 @@ class PortsRequest:
     """The projects whose remapped ports are listed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortRow:
     """One port, or `count` ports in a row that are alike: the owner, and the holders now."""
 
@@ -73,7 +74,7 @@ class PortRow:
         return {"port": self.port, "count": self.count, "holders": holders}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Result:
     """What is shown. `note` is the state of a row of `production`, the old port of `moved`."""
 

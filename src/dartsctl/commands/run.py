@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dartsctl.records import replace
 from dartsctl.server.production_port import refuse_production
 from dartsctl.workflows.serve.run_server import preview_server, run_server
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.observations import Silence
@@ -11,6 +10,7 @@ from dartsctl.alerts.subjects import ALL, parse_subject, spelled
 from dartsctl.edges.state.silence_book import LONGEST, SilenceBook
 from dartsctl.edges.state.watch_lock import running_watch
 from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
+from dartsctl.records import record
 from dartsctl.stack.containers import of_project
 from dartsctl.system.users import acting_user
 from dartsctl.text.phrases import did_you_mean, duration, local_time, shell_command
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _LONGEST_REASON = 200
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SilenceRequest:
     """What to silence, for how many seconds, and why."""
 

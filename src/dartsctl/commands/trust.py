@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.state.trust_book import TrustBook
 from dartsctl.errors import Advice, ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.deps import Deps
 

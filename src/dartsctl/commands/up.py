@@ -6,13 +6,12 @@ nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, ExitCode, Refused
 from dartsctl.ports import lint
 from dartsctl.ports.fixed_addresses import KEEP_FREE
+from dartsctl.records import field, record, replace
 from dartsctl.stack import compose_errors
 from dartsctl.stack.containers import of_project, of_services
 from dartsctl.stack.waits import SETTLING_TIME, SHORTEST_DEADLINE
@@ -30,6 +29,8 @@ from dartsctl.workflows.up.remap import book_of, pin, with_kept_moves
 from dartsctl.workflows.up.undo import Attempt, UndoResult, undone_when_interrupted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.config.environment import Environment
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.allocation import Allocation
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.up.preview import ResolutionPreview
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UpRequest:
     """What `up` or `restart` is asked to do."""
 

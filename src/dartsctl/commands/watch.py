@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.state.recording_file import RecordingFile
 from dartsctl.edges.state.watch_lock import watch_lock
 from dartsctl.edges.state.watch_state import WatchState
+from dartsctl.records import replace
 from dartsctl.workflows.watch import loop
 from dartsctl.workflows.watch.build_view import ViewBoard
 from dartsctl.workflows.watch.channels import delivery_to, destinations_of, heartbeat_to

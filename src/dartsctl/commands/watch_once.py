@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.alerts.draft import concerns
@@ -12,6 +11,7 @@ from dartsctl.edges.state.silence_book import SilenceBook
 from dartsctl.edges.state.watch_lock import running_watch
 from dartsctl.edges.state.watch_state import WatchState
 from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.records import field, record
 from dartsctl.stack.containers import of_project
 from dartsctl.text.phrases import local_time
 from dartsctl.workflows.watch.event_text import command_label
@@ -37,7 +37,7 @@ _EVIDENCE = 8
 """Lines of evidence that a person is shown."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OnceRequest:
     """What to look at."""
 
@@ -51,7 +51,7 @@ class OnceRequest:
     dry_run: bool = False
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Seen:
     """What one environment looks like."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.edges.notify import channels as apprise_channels
 from dartsctl.errors import Advice, ExitCode, UsageError
+from dartsctl.records import record
 from dartsctl.workflows.watch.channels import channels_of, writer_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.alerts.notice import Notice
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.watch.delivery import Channel, Send
@@ -22,7 +23,7 @@ _AT_ONCE = 8
 """Channels that are sent to at the same time."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Result:
     channel: Channel
     problem: str

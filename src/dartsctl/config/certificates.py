@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dartsctl.config.secrets import Kind, Objection
+from dartsctl.records import record
+from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import day, shell_command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.stack.model import Mount, Stack
 
 SOON = 14 * 86400.0
@@ -21,10 +22,10 @@ HTTPS = 443
 
 KeyState = Literal["fits", "does not fit", "unreadable", "none"]
 
-_NAMED = re.compile(r"(?i)(?:^|[/_.-])(?:certs?|certificates?|ssl|tls|letsencrypt|pki)(?:[/_.-]|$)")
+_NAMED = regex(r"(?i)(?:^|[/_.-])(?:certs?|certificates?|ssl|tls|letsencrypt|pki)(?:[/_.-]|$)")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Certificate:
     """A certificate file, judged by its first certificate: that of the server.
 
@@ -38,7 +39,7 @@ class Certificate:
     """The state of its private key. "none": no key beside it, so that no server can use it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CertificateScan:
     """What the mounted folders of a service contain."""
 

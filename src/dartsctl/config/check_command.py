@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.text.phrases import shell_command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.config.environment import Environment
 
 

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.conventional_names import PRODUCTION, WORDS, word_of
 from dartsctl.config.values import check_project
 from dartsctl.errors import Refused
+from dartsctl.records import record
 from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from dartsctl.config.trust import Trust
 
 _NAMES = ("COMPOSE_FILE", "COMPOSE_PATH_SEPARATOR", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES")
@@ -39,7 +40,7 @@ PRODUCTION_ENV_FILES = (".env.production", ".env.prod")
 """Production's own env file, the first that exists."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ComposeVariables:
     """What Compose's variables say about one environment."""
 

@@ -5,13 +5,13 @@ Nothing is read here. Whether a file stands alone is for Compose to say, through
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 
+from dartsctl.records import record
 from dartsctl.stack import compose_files
+from dartsctl.text.patterns import regex
 
 PRODUCTION = "prod"
 WORDS: Mapping[str, tuple[str, ...]] = {
@@ -57,18 +57,17 @@ PLACES = _with_folders_of_environments()
 """The folders that are looked into, from the project's root, the likeliest first."""
 
 _BASE_WORDS = ("base", "common", "shared")
-_FILE = re.compile(
-    r"(?:(?!docker)(?P<before>[a-z0-9]+)[._-])?"
+_FILE = regex(
+    r"(?i)(?:(?!docker)(?P<before>[a-z0-9]+)[._-])?"
     r"(?:docker[._-]?)?compose(?:[._-](?P<after>[a-z0-9._-]+))?\.ya?ml",
-    re.IGNORECASE,
 )
-_BARE = re.compile(r"(?P<word>[a-z0-9_-]+)\.ya?ml", re.IGNORECASE)
+_BARE = regex(r"(?i)(?P<word>[a-z0-9_-]+)\.ya?ml")
 
 Complete = Callable[[tuple[str, ...]], bool]
 """Returns whether Compose can read these files together, without another one."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pick:
     """The Compose files of one environment, as far as names decide."""
 

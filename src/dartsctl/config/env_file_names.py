@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
 
 from dartsctl.config.compose_variables import PRODUCTION_ENV_FILES
 from dartsctl.config.conventional_files import ENV_FILES
@@ -12,6 +10,11 @@ from dartsctl.config.existing_file import existing
 from dartsctl.config.settings import PRODUCTION, Settings, environment_key
 from dartsctl.errors import Refused
 from dartsctl.text.phrases import shell_command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 def env_files_of(settings: Settings, name: str, files: Sequence[Path]) -> tuple[Path, ...]:

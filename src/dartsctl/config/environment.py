@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.config.conventional_files import (
     ENV_FILES,
@@ -22,13 +20,17 @@ from dartsctl.config.existing_file import absolute, existing
 from dartsctl.config.settings import PRODUCTION, Settings, environment_key
 from dartsctl.config.values import check_project
 from dartsctl.errors import Advice, DartsctlError, Refused, UsageError
+from dartsctl.records import field, record, replace
 from dartsctl.stack import compose_files
 from dartsctl.text.phrases import did_you_mean, shell_command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _ADHOC = "adhoc"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Environment:
     """What Compose is called with. Paths are absolute.
 
@@ -105,7 +107,7 @@ class Environment:
         return options
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnvValue:
     """A variable of an env file. No repr shows the value."""
 

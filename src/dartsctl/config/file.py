@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from dartsctl.errors import Advice, UsageError
+from dartsctl.records import record
 from dartsctl.system import bounded_file
+from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import did_you_mean, shell_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
     from dartsctl.config.trust import Trust
 
 SETTINGS_FILE = "dartsctl.toml"
@@ -29,7 +31,7 @@ Key = tuple[str, ...]
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SettingsFile:
     """A parsed settings file.
 
@@ -58,7 +60,7 @@ class SettingsFile:
         return 1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Setting:
     """A value as TOML has it, and where it was written.
 
@@ -73,7 +75,7 @@ class Setting:
         return UsageError(f"{self.where}: {problem}", hint=Advice(hint))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Table:
     """The entries of one table; variables have already replaced what the file says."""
 
@@ -209,9 +211,9 @@ def _toml_error(message: str, text: str) -> tuple[int, str]:
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
 _KEY = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
-_STATEMENT = re.compile(rf"(?P<open>\[\[?)[ \t]*(?P<header>{_KEY})|(?P<key>{_KEY})[ \t]*=")
-_TOKEN = re.compile(
-    r'"""(?:[^\\]|\\.)*?"{3,5}'
+_STATEMENT = regex(rf"(?P<open>\[\[?)[ \t]*(?P<header>{_KEY})|(?P<key>{_KEY})[ \t]*=")
+_TOKEN = regex(
+    r'(?s)"""(?:[^\\]|\\.)*?"{3,5}'
     r"|'''.*?'{3,5}"
     r'|"(?:[^"\\\n]|\\.)*"'
     r"|'[^'\n]*'"
@@ -219,7 +221,6 @@ _TOKEN = re.compile(
     r"|[\[\]{}]"
     r"|\n"
     r"""|[^"'\#\[\]{}\n]+""",
-    re.DOTALL,
 )
 
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from dartsctl.config import conventional_names
 from dartsctl.config.conventional_names import PLACES
 from dartsctl.stack.compose_files import is_file
 from dartsctl.system import bounded_file
+from dartsctl.text.patterns import regex
 
-_LOOKS_LIKE_COMPOSE = re.compile(r"^(?:services|include):", re.MULTILINE)
-_TOP_LEVEL = re.compile(r"^([\w.-]+)[ \t]*:", re.MULTILINE)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_LOOKS_LIKE_COMPOSE = regex(r"(?m)^(?:services|include):")
+_TOP_LEVEL = regex(r"(?m)^([\w.-]+)[ \t]*:")
 _OVERLAY_KEYS = frozenset(("version", "name", "volumes", "networks", "secrets", "configs"))
-_INCLUDE = re.compile(r"^include:", re.MULTILINE)
-_PROFILES = re.compile(r"profiles[\"']?[ \t]*:([ \t]*\[[^]]*\]|[^\n]*(?:\n[ \t]*-[^\n]*)*)")
-_PROJECT_NAME = re.compile(
-    r"""^name:[ \t]*(["']?)(?P<name>[a-z0-9][a-z0-9_-]*)\1[ \t]*(?:#.*)?$""", re.MULTILINE
-)
+_INCLUDE = regex(r"(?m)^include:")
+_PROFILES = regex(r"profiles[\"']?[ \t]*:([ \t]*\[[^]]*\]|[^\n]*(?:\n[ \t]*-[^\n]*)*)")
+_PROJECT_NAME = regex(r"""(?m)^name:[ \t]*(["']?)(?P<name>[a-z0-9][a-z0-9_-]*)\1[ \t]*(?:#.*)?$""")
 
 
 def names_in(root: Path) -> tuple[str, ...]:

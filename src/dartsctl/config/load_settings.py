@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from dartsctl.config import values
 from dartsctl.config.compose_variables import compose_variables
@@ -31,9 +29,13 @@ from dartsctl.config.variables import EVERY, PROJECT_DIR, from_variables
 from dartsctl.config.worktree import worktree_of
 from dartsctl.errors import Advice, UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
+from dartsctl.records import fields
 from dartsctl.server.handover import HandoverMode
 from dartsctl.server.request import Enforcement
 from dartsctl.stack.waits import SETTLING_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 _ON_PORTS: tuple[ProductionPorts, ...] = get_args(ProductionPorts)
 _TOP = ("name", *BUILT_IN, "environment", "ports", "server", "doctor", "watch")
@@ -194,7 +196,7 @@ def _environment_keys(environment: str) -> list[str]:
     """Return the keys that the table of an environment may have."""
     unused = "production_ports" if environment == PRODUCTION else "unsafe"
     others = (unused, "copy_of")  # the latter is no setting
-    return [key.name for key in fields(EnvironmentSettings) if key.name not in others]
+    return [name for name in fields(EnvironmentSettings) if name not in others]
 
 
 def _check_environment_name(name: str, setting: Setting) -> None:
@@ -252,7 +254,7 @@ def _refuse_overlap(
 
 
 def _server(file: SettingsFile | None, root: Path, tables: list[Table]) -> ServerSettings:
-    own = table(file, ("server",), known=[key.name for key in fields(ServerSettings)], over={})
+    own = table(file, ("server",), known=list(fields(ServerSettings)), over={})
     env = table(file, ("server", "env"), known=None, over={})
     tables += [own, env]
     default = ServerSettings(directory=root)
@@ -284,7 +286,7 @@ def _doctor(file: SettingsFile | None, tables: list[Table]) -> DoctorSettings:
 def _watch(
     file: SettingsFile | None, environ: Mapping[str, str], tables: list[Table]
 ) -> WatchSettings:
-    known = [key.name for key in fields(WatchSettings)]
+    known = list(fields(WatchSettings))
     own = table(file, ("watch",), known=known, over=from_variables(environ, "watch"))
     tables.append(own)
     default = WatchSettings()

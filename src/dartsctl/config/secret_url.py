@@ -12,22 +12,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from dartsctl.errors import Advice, UsageError
+from dartsctl.records import field, record
 from dartsctl.text.masking import has_secret_shape
+from dartsctl.text.patterns import regex
 from dartsctl.text.secret_names import password_in
 
-_REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)\}|)")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_REFERENCE = regex(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)\}|)")
 _LONGEST = 4096
 """Characters of a URL."""
 _LONG_WORD = 12
 """A part of a URL's path or query with so many characters may be a token."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SecretUrl:
     """A URL that is never shown, and where it is written."""
 

@@ -6,14 +6,16 @@ Values come in and never leave: an Objection contains only names and places.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from dartsctl.records import field, record
+from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import shell_command
 from dartsctl.text.secret_names import is_never_secret, is_secret_name, password_in, userinfo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
     from dartsctl.stack.model import Stack
 
 SHORTEST = 12
@@ -39,7 +41,7 @@ WARNINGS: frozenset[Kind] = frozenset({"expiring", "unchecked", "reserved-domain
 """Kinds that are reported, but do not keep production from starting."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Objection:
     """A reason not to start production.
 
@@ -60,7 +62,7 @@ class Objection:
         return self.kind in WARNINGS
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Variable:
     """A value that production would run with. No repr shows it."""
 
@@ -82,21 +84,21 @@ def is_user(name: str) -> bool:
 
 # --- weak values -------------------------------------------------------------------------------
 
-_UNFINISHED = re.compile(
+_UNFINISHED = regex(
     r"(?i)(?<![a-z])(?:change[-_ ]?(?:me|this|it)?[-_ ]in[-_ ]prod(?:uction)?"
     r"|change[-_ ]?(?:me|this)|replace[-_ ]?(?:me|this)|fill[-_ ]?me[-_ ]?in"
     r"|to[-_ ]be[-_ ](?:set|changed))(?![a-z])"
     r"|(?<![a-z])(?:your|insert)[-_ ][\w -]*[-_ ]here(?![a-z])"
 )
-_UNFINISHED_URL = re.compile(
+_UNFINISHED_URL = regex(
     r"(?i)[a-z][\w+.-]*://\S*"
     r"(?:<[^<>@]+>|(?<![a-z])your[-_]?(?:domain|host|hostname|site)(?![a-z]))"
 )
-_ALL_UNFINISHED = re.compile(
+_ALL_UNFINISHED = regex(
     r"(?i)<[^<>@]+>|\[(?:your|change)[^\]]*\]|x{3,}(?:[-_.]x+)*|todo|tbd|fixme|placeholder"
     r"|\*{3,}|\.{3,}|…|\?{3,}"
 )
-_YOURS = re.compile(
+_YOURS = regex(
     r"(?i)(?:your|insert|enter)[-_ ](?:\w+[-_ ]){0,3}"
     r"(?:secrets?|keys?|passwords?|passwd|pass|tokens?|ids?|values?|strings?|credentials?|here)\d*"
 )
@@ -109,12 +111,12 @@ _WORDS = (
     "|apim|change|changeit|it|letmein|welcome|qwerty|qwertz|abc|abcdef|hunter|foo|bar|foobar"
     "|trustno"
 )
-_EASY = re.compile(
+_EASY = regex(
     rf"(?i)(?:(?:{_WORDS})[ _.\-]*)+[\d!@#$%^&*?.]*|\d*(?:0?1234567890?|12345678)\d*"
     r"|django-insecure-.*"
 )
 _LONGEST_EASY = 40  # characters: nobody types more by hand, and the pattern would be slow
-_RESERVED_DOMAIN = re.compile(r"(?i)(?<![\w-])(?:[\w-]+\.)*example\.(?:com|net|org)(?![\w-]|\.\w)")
+_RESERVED_DOMAIN = regex(r"(?i)(?<![\w-])(?:[\w-]+\.)*example\.(?:com|net|org)(?![\w-]|\.\w)")
 
 
 def is_placeholder(value: str, *, secret: bool) -> bool:

@@ -31,9 +31,6 @@ Relative paths are relative to the folder of the file, in variables too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from dartsctl.config import conventional_names
@@ -41,9 +38,13 @@ from dartsctl.config.compose_variables import ComposeVariables
 from dartsctl.config.file import Key, dotted
 from dartsctl.config.trust import Trust
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
+from dartsctl.records import field, record
 from dartsctl.stack.waits import SETTLING_TIME
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from dartsctl.server.handover import HandoverMode
     from dartsctl.server.request import Enforcement
 
@@ -57,7 +58,7 @@ PRODUCTION = conventional_names.PRODUCTION
 BUILT_IN = ("dev", PRODUCTION)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnvironmentSettings:
     """The settings of an environment. Paths are absolute, and may not exist."""
 
@@ -80,7 +81,7 @@ class EnvironmentSettings:
     """What to do about weak secrets, readable env files and bad certificates; production only."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortSettings:
     """The dev range, and the production ports of each service."""
 
@@ -90,7 +91,7 @@ class PortSettings:
     """Whether `production` is dartsctl's default list, not this project's own table."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServerSettings:
     """The host server. Placeholders ({python}, {port}, {rabbitmq.host}) are not replaced yet."""
 
@@ -120,7 +121,7 @@ class ServerSettings:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DoctorSettings:
     """What `doctor` should use instead of what it finds. Empty: what it finds."""
 
@@ -128,7 +129,7 @@ class DoctorSettings:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WatchSettings:
     """How `watch` watches, whichever environment. Times are in seconds."""
 
@@ -159,7 +160,7 @@ class WatchSettings:
     """How full the engine's disk is when it is a problem."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settings:
     """All settings of a project. `environments` always has dev and prod.
 

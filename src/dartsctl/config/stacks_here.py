@@ -6,22 +6,22 @@ No Compose is asked here: every command reads the settings.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.config import conventional_names
 from dartsctl.config.conventional_names import PRODUCTION
 from dartsctl.config.listing import names_in, profiles_mentioned, project_name
 from dartsctl.config.values import normal_project
+from dartsctl.records import record
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from dartsctl.config.compose_variables import ComposeVariables
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StacksHere:
     """The environments of a folder."""
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from pathlib import Path
 
 from dartsctl.errors import Refused
+from dartsctl.records import record
 from dartsctl.system.users import trusted_users, user_name
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Trust:
     """The check. `folders` returns the trusted folders; it is called only where needed."""
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dartsctl.config.file import Setting, kind
 from dartsctl.errors import Advice, UsageError
 from dartsctl.ports.allocation import PortRange, candidates
 from dartsctl.text import durations, phrases
+from dartsctl.text.patterns import regex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -290,9 +293,7 @@ def url_host(setting: Setting) -> str:
     return value
 
 
-_URL = re.compile(
-    r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,4}|:[1-5][0-9]{4})?(/[!-~]*)?"
-)
+_URL = regex(r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,4}|:[1-5][0-9]{4})?(/[!-~]*)?")
 
 
 def url(setting: Setting) -> str:

@@ -5,17 +5,17 @@ git's files are read, git is not started: every command asks this.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from dartsctl.config.values import normal_project
+from dartsctl.records import record
 from dartsctl.system import bounded_file
 
 _LIMIT = 1 << 13
 """Bytes of a `.git` file: one path."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Worktree:
     """The name of the linked git worktree that the settings are in, empty elsewhere.
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import dependencies
 from dartsctl.diagnosis.findings import Cause, Confidence, Link
 from dartsctl.diagnosis.proxy_path import SLACK
 from dartsctl.diagnosis.trouble import Rank, Scope, Trouble, container_link
+from dartsctl.records import record
 from dartsctl.stack.bindings import bracketed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, HttpFacts, UpstreamFacts
     from dartsctl.diagnosis.nginx.log import FailureCount, NginxFailure
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BadAnswer:
     """A failed request through the proxy."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Link, Mark
 from dartsctl.diagnosis.follows import explains
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.diagnosis.facts import Facts, HttpFacts, ProxyFacts, UpstreamFacts
     from dartsctl.diagnosis.nginx.config import Target
     from dartsctl.diagnosis.nginx.log import FailureCount

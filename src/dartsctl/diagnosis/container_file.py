@@ -7,9 +7,9 @@ import binascii
 import io
 import re
 import tarfile
-from dataclasses import dataclass
 
 from dartsctl.errors import DartsctlError
+from dartsctl.records import record
 from dartsctl.text.strict_json import Source, read_json
 
 _HEADER = re.compile(rb"^x-docker-container-path-stat:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
@@ -17,7 +17,7 @@ _KINDS = 0x8F28_0000
 """The bits of Go's file mode that no regular file has."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ContainerFile:
     """A file in a container. `link` is where it leads to, empty if it is no link."""
 

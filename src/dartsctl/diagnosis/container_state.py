@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
     from dartsctl.stack.bindings import Endpoint
 
@@ -100,7 +102,7 @@ def asked_ports(service: ServiceFacts, facts: Facts) -> set[int]:
     return {upstream.target.port for upstream in facts.upstreams_of(service.name)} - {0}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UnreachablePort:
     """A port inside a container on which nothing listens that is reachable from outside.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis import chain, follows
@@ -13,6 +12,8 @@ from dartsctl.diagnosis.follows import Key, explains
 from dartsctl.diagnosis.trouble import Fix, Scope, Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from dartsctl.diagnosis.facts import Facts
 
 

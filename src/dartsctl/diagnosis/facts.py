@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from dartsctl.records import field, record
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Target
     from dartsctl.diagnosis.nginx.limits import Limit
     from dartsctl.diagnosis.nginx.log import FailureCount
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 ProxyKind = Literal["nginx", "haproxy", "traefik", "caddy", "envoy", "httpd", "other"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LoggedLine:
     """A line of a container's log. `when`: the engine's time of it (Unix time), if it has one."""
 
@@ -25,7 +27,7 @@ class LoggedLine:
     when: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishedPort:
     """A port inside a container that is published on a host endpoint; port 0 is ephemeral."""
 
@@ -33,7 +35,7 @@ class PublishedPort:
     endpoint: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ContainerFacts:
     """One container of the stack. Times are Unix time by the engine's clock, None if unknown."""
 
@@ -99,7 +101,7 @@ class ContainerFacts:
         return mode != "host" and not mode.startswith(("service:", "container:"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServiceFacts:
     """A service of the stack with its containers, and the conflicts that `up` would have."""
 
@@ -132,7 +134,7 @@ class ServiceFacts:
         return tuple(container for container in self.containers if container.runs)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Connect:
     """A connection from this host to one address of a service.
 
@@ -145,7 +147,7 @@ class Connect:
     result: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UpstreamFacts:
     """One server that the proxy passes requests on to."""
 
@@ -172,7 +174,7 @@ class UpstreamFacts:
         return any(not route.dynamic for route in self.routes)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProxyFacts:
     """The reverse proxy. `config` is None if it could not be read; `config_problem` says why."""
 
@@ -190,7 +192,7 @@ class ProxyFacts:
     """Its files and folders that come from the host, by the Compose files."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HttpFacts:
     """One request and its answer."""
 
@@ -231,7 +233,7 @@ class HttpFacts:
         return f"{answer}: {self.limited}" if self.limited else answer
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProxyTurn:
     """The proxy's connections to services while some of our requests were on their way.
 
@@ -246,7 +248,7 @@ class ProxyTurn:
     """Where connections lead to that were open before."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CertificateFacts:
     """What is wrong with a certificate of the proxy.
 
@@ -260,7 +262,7 @@ class CertificateFacts:
     advice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CertificateEnd:
     """When a certificate of the proxy ends, Unix time. `where`: its file, or the URL."""
 
@@ -269,7 +271,7 @@ class CertificateEnd:
     is_served: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EngineFacts:
     """The engine. `problem`: why it did not answer."""
 
@@ -286,7 +288,7 @@ class EngineFacts:
         return not self.problem
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Commands:
     """The commands for this stack; `stack` is followed by a verb."""
 
@@ -295,7 +297,7 @@ class Commands:
     up: str = "dartsctl prod up"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Facts:
     """Everything that a diagnosis is made from. `now` is Unix time by the engine's clock."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis import proxies
 from dartsctl.diagnosis.nginx.log import request_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from dartsctl.diagnosis.facts import Facts
     from dartsctl.diagnosis.nginx.config import Route
     from dartsctl.diagnosis.nginx.log import LoggedFailure

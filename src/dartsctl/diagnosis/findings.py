@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from dartsctl.records import field, record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Cause(Enum):
@@ -51,7 +54,7 @@ Mark = Literal["ok", "bad", "unknown"]
 Confidence = Literal["certain", "likely", "possible"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Link:
     """One link of a chain: what was checked, its state, the evidence, and the probe."""
 
@@ -64,7 +67,7 @@ class Link:
     """`engine: inspect darts-app`, `nginx error log`, `kernel: socket table`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """One root cause. What follows from it is folded into its chain."""
 
@@ -89,7 +92,7 @@ class Finding:
     """Whether the cause's `detect` expects that `doctor --fix` can repair it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diagnosis:
     """The root causes, and the symptoms seen from outside."""
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import struct
-from dataclasses import dataclass, field
 
 from dartsctl.diagnosis.nginx.log import parse_moment
+from dartsctl.records import field, record
+from dartsctl.text.patterns import regex
 from dartsctl.text.safe_text import LINE_LIMIT, cut, without_colors
 
 _HEADER = struct.Struct(">BxxxI")
 _HEADER_LIKE = (b"\0\0\0\0", b"\1\0\0\0", b"\2\0\0\0")
 """How a frame begins: the stream, and three zeros."""
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
+_STAMP = regex(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
 _LINE_BYTES = 4 * LINE_LIMIT
 """Bytes of a line that are kept. The rest is dropped until the line ends."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class LineReader:
     """Makes lines from bytes that come in pieces."""
 
@@ -39,7 +39,7 @@ class LineReader:
         self._begin += piece[: _LINE_BYTES - len(self._begin)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StampedLine:
     """A line, and the engine's time of it (RFC 3339, UTC)."""
 
@@ -47,7 +47,7 @@ class StampedLine:
     when: str
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class EngineLogReader:
     """Makes lines from the engine's stream of a log, which was asked for with its times.
 

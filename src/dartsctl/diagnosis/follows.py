@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.trouble import Scope, Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dartsctl.diagnosis.facts import Facts, HttpFacts
 
 _OF_PUBLISHING = (Cause.NO_PORTS, Cause.UNKNOWN)

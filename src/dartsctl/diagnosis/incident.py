@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
 from dartsctl.text.phrases import local_time
 from dartsctl.text.safe_text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
     from dartsctl.diagnosis.facts import Facts
     from dartsctl.diagnosis.findings import Diagnosis, Finding, Link
 
 _MARKS = {"ok": "ok", "bad": "**bad**", "unknown": "unknown"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Event:
     """One line of the timeline. `when` is Unix time, `seconds` the duration."""
 
@@ -36,7 +37,7 @@ class Event:
         return local_time(self.when), self.what, result
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Afterwards:
     """The result of the last examination: what every URL answers, and what is still wrong."""
 

@@ -5,12 +5,11 @@ Recorded answers are in tests/data/engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.facts import ContainerFacts, PublishedPort
 from dartsctl.diagnosis.nginx.log import parse_moment
+from dartsctl.records import field, record, replace
 from dartsctl.stack.bindings import ANY_IPV4, HIGHEST_PORT, Endpoint, parse_protocol
 from dartsctl.stack.containers import normal_state
 from dartsctl.stack.health_check import NO_HEALTH_CHECK, HealthCheck, read_image_check
@@ -20,11 +19,13 @@ from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.safe_text import cut
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from dartsctl.stack.containers import Container
     from dartsctl.text.strict_json import Cursor
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Inspection:
     """What a diagnosis needs of one description. Free text is as the engine gave it."""
 

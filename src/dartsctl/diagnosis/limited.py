@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.proxy_path import SLACK
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from dartsctl.diagnosis.facts import HttpFacts
     from dartsctl.diagnosis.nginx.limits import LimitedRequest
 

@@ -6,9 +6,9 @@ It consists of frames of stdout and stderr, or is plain text if the container ha
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Literal
 
+from dartsctl.records import record
 from dartsctl.text.safe_text import cut, without_colors
 
 _HEADER = struct.Struct(">B3xI")
@@ -17,7 +17,7 @@ _HEADER = struct.Struct(">B3xI")
 _Frame = tuple[Literal["stdout", "stderr"], bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogLine:
     """One line, without its end."""
 

@@ -7,14 +7,15 @@ alone proves nothing, and neither does the order of the services.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.proxy_kinds import KindEvidence, recognise, serves_files_only
 from dartsctl.errors import Advice, UsageError
+from dartsctl.records import record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from dartsctl.diagnosis.facts import ContainerFacts, ProxyKind, ServiceFacts
     from dartsctl.diagnosis.nginx.config import Config, Target
     from dartsctl.stack.model import Service, Stack
@@ -35,7 +36,7 @@ _MOST_READ = 4
 """Configurations that are read to find the proxy."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProxyClues:
     """What is known of the services, besides the Compose files."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection
 from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from dartsctl.diagnosis.facts import HttpFacts, ProxyKind
 
 _GATEWAY = (502, 503, 504)

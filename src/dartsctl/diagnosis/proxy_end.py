@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.causes import app_exited, crash_loop, never_started
@@ -10,6 +9,7 @@ from dartsctl.diagnosis.findings import Cause, Link
 from dartsctl.diagnosis.nginx.log import FailureCount, NginxFailure
 from dartsctl.diagnosis.proxy_path import SLACK
 from dartsctl.diagnosis.trouble import Fix, Trouble, container_link
+from dartsctl.records import record
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, ProxyFacts, ServiceFacts
@@ -36,7 +36,7 @@ def ends(facts: Facts) -> tuple[Trouble, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FatalError:
     """The log line with which the present run of nginx ended."""
 

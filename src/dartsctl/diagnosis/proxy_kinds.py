@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
 from dartsctl.stack.model import image_name
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from dartsctl.diagnosis.facts import ProxyKind
 
 _IMAGES: dict[str, ProxyKind] = {
@@ -58,20 +60,18 @@ _PROGRAMS: dict[str, ProxyKind] = {
     "apachectl": "httpd",
     "apache2ctl": "httpd",
 }
-_COMPANIONS = re.compile(
+_COMPANIONS = regex(
     r"exporter|prometheus|certbot|config|test-client|companion|docker-gen|dumper|forward-auth"
     r"|bouncer|logrotate|goaccess|amplify|whoami"
 )
 """Images that stand beside a proxy and are none."""
-_APPS = re.compile(
-    r"(?:^|[-_.])(?:php|uwsgi|fpm|flask|django|fastapi|rails|node|wordpress|unit)\d*"
-)
+_APPS = regex(r"(?:^|[-_.])(?:php|uwsgi|fpm|flask|django|fastapi|rails|node|wordpress|unit)\d*")
 """Names of images that have a proxy's program inside, for their own app."""
-_OTHER_PROGRAMS = re.compile(
+_OTHER_PROGRAMS = regex(
     r"sleep|tail|cat|true|false|certbot|busybox|python[\d.]*|node|gunicorn|uvicorn|flask|java|ruby"
     r"|php(?:-fpm)?[\d.]*"
 )
-_WRAPPERS = re.compile(
+_WRAPPERS = regex(
     r"tini|dumb-init|init|env|exec|gosu|su-exec|nice|do|then|while|if|else|until|!|.*entrypoint.*"
     r"|.*\.sh|[A-Za-z_]\w*=.*"
 )
@@ -81,7 +81,7 @@ _DEEPEST = 5
 """Shells within shells."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KindEvidence:
     """Which proxy a service seems to be, and how much that is worth."""
 

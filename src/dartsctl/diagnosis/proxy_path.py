@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts, ProxyFacts, ServiceFacts, UpstreamFacts
 
 SLACK = 1.5
 """Seconds. The engine's clock is known only to the second where its times meet ours."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProxyPath:
     """One upstream of the proxy whose service runs."""
 

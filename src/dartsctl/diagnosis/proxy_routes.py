@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import is_loopback
 from dartsctl.diagnosis.findings import Cause, Confidence, Link
 from dartsctl.diagnosis.trouble import Rank, Scope, Trouble
 from dartsctl.errors import Advice
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dartsctl.diagnosis.bad_answers import BadAnswer
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts, UpstreamFacts
     from dartsctl.diagnosis.nginx.config import Route

@@ -6,7 +6,6 @@ Data only; workflows/doctor/repair.py carries it out.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.causes.all_causes import MODULES
@@ -17,6 +16,7 @@ from dartsctl.diagnosis.repairs import (
     is_looping,
     start_after_refusal,
 )
+from dartsctl.records import record
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.facts import Facts, ServiceFacts
@@ -28,7 +28,7 @@ _MOMENT = 1.0
 """Seconds that a service without a health check must have run to count as started."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RepairStep:
     """One thing to do."""
 
@@ -51,7 +51,7 @@ class RepairStep:
         return f"{self.action.value} {self.service}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ByHand:
     """A root cause that needs a person."""
 
@@ -62,7 +62,7 @@ class ByHand:
         return f"{self.finding.sentence}; by hand: {self.finding.command}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RepairPlan:
     """The steps in their order, and what is left to a person."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from dartsctl.records import record
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.facts import Facts, ServiceFacts
@@ -23,7 +24,7 @@ class RepairAction(Enum):
     RELOAD = "reload-proxy"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Repair:
     """What `doctor --fix` does about a finding."""
 

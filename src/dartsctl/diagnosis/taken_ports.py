@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
 
 from dartsctl.diagnosis.findings import Cause, Confidence, Link
@@ -21,6 +20,8 @@ from dartsctl.ports.holders import (
 from dartsctl.stack import compose_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, PublishedPort, ServiceFacts
     from dartsctl.ports.conflicts import Conflict
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from dartsctl.diagnosis.findings import Cause, Confidence, Link
+from dartsctl.records import field, record
 from dartsctl.text.phrases import duration, local_time
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, HttpFacts, ServiceFacts
 
 _LAST_LINES = 5
@@ -51,14 +52,14 @@ class Rank(NamedTuple):
     """Index of the container in its service, of the upstream or of the request in the facts."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fix:
     """The command `doctor --fix` of this stack, with further options."""
 
     options: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Trouble:
     """One thing that is wrong. `diagnose` decides whether it is a root cause."""
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import BadAnswer, bad_answers
@@ -22,8 +20,11 @@ from dartsctl.diagnosis.proxy_routes import (
     then_restart,
 )
 from dartsctl.errors import Advice
+from dartsctl.records import record, replace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts, UpstreamFacts
     from dartsctl.diagnosis.findings import Cause
     from dartsctl.diagnosis.trouble import Trouble
@@ -33,7 +34,7 @@ _SIMILAR = 0.75
 """Similarity from which a name counts as misspelled: `app` and `api` are two names."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UnknownName:
     """A name that could not be looked up. `similar`: the service that may be meant."""
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import is_stable, unreachable_port
 from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.proxy_path import paths
 from dartsctl.diagnosis.proxy_routes import open_ports, port_list
+from dartsctl.records import record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts, UpstreamFacts
     from dartsctl.diagnosis.nginx.log import FailureCount
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WrongPort:
     """An upstream with a port on which its service does not listen."""
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.nginx.grammar import Directive, parse
+from dartsctl.records import record
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from dartsctl.stack.model import Mount
 
 _NGINX_PREFIX = "/etc/nginx"
-_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+|localhost")
+_HOST_NAME = regex(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+|localhost")
 _OTHERS = (
     re.compile(
         r"(?mi)^\s*SSLCertificateFile\s+\"?(?P<certificate>/[^\s\"]+).*?"
@@ -31,7 +33,7 @@ _OTHERS = (
 """Apache, a Caddyfile, Traefik's dynamic configuration as YAML or TOML."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NamedPair:
     """A certificate and its key, as paths in a container.
 

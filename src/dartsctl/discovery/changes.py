@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from dartsctl.records import field, record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PRIVATE, PUBLIC = 0o600, 0o644
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NewPair:
     """A self-signed certificate that is to be created, for `names`.
 
@@ -22,7 +25,7 @@ class NewPair:
     old_key: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Change:
     """A file of the plan. `keep`: it exists and is not changed. `edit`: it gets a new text."""
 

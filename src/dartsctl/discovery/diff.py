@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.text.masker import secrets_in
 from dartsctl.text.masking import MASK
+from dartsctl.text.patterns import regex
 from dartsctl.text.secret_names import password_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from dartsctl.discovery.changes import Change
 
 _CONTEXT = 1
-_VARIABLE = re.compile(
-    r"(?P<start>\s*(?:#\s*)?(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=)(?P<value>.*)"
-)
+_VARIABLE = regex(r"(?P<start>\s*(?:#\s*)?(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=)(?P<value>.*)")
 _NEW = "  (new secret)"
 
 

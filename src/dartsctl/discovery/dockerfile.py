@@ -6,11 +6,15 @@ import json
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from dartsctl.records import field, record, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Written:
     """Words of a command, and the line where they begin. `is_shell`: a shell reads them."""
 
@@ -22,7 +26,7 @@ class Written:
 NOTHING = Written((), 0)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dockerfile:
     """The last stage of a Dockerfile, or the one that is built, with what it takes from others."""
 

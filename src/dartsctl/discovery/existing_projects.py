@@ -5,21 +5,22 @@ Another name means other volumes: production would start with an empty database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
 from dartsctl.stack import compose_files
 from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from dartsctl.stack.containers import Container
 
 _ALIVE = ("running", "paused", "restarting")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Existing:
     """A project whose containers are of an environment's stack. `files`: where they come from."""
 
@@ -87,7 +88,7 @@ def _owner(owners: Mapping[str, frozenset[str]], files: frozenset[str]) -> str:
     return special.pop() if len(special) == 1 else ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProjectName:
     """The project name that an environment needs. `why`: the evidence for it."""
 

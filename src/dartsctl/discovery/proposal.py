@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.settings_text import ProposedSetting
+from dartsctl.records import record
 
 if TYPE_CHECKING:
     from dartsctl.discovery.changes import Change
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Proposal", "ProposedSetting", "Task"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Task:
     """What only a person can do.
 
@@ -26,7 +26,7 @@ class Task:
     is_required: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Proposal:
     """What a part of `init` proposes. `notes` are sentences for people, with their evidence."""
 

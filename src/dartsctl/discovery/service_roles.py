@@ -7,13 +7,14 @@ service's own name. What is not in the tables has no role: nothing is guessed ab
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from dartsctl.records import record
 from dartsctl.stack.model import image_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dartsctl.stack.model import Service
 
 Role = Literal["database", "broker", "cache", "mail catcher", "object store", "search engine"]
@@ -23,7 +24,7 @@ Outsider = Literal["proxy", "gateway", "identity provider"]
 """What stands before the app. A server on the host does without."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServiceKind:
     """What a kind of service is. `port`: where its clients connect, inside the container.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, UsageError
+from dartsctl.records import record
 from dartsctl.text.safe_text import one_line
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ SettingValue = str | float | bool | Sequence[str] | Sequence[int] | Mapping[str,
 """A value as TOML has it. A mapping is an inline table, which may be empty."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProposedSetting:
     """A line for the settings file.
 

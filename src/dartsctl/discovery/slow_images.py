@@ -7,7 +7,6 @@ a first start that creates a database, on a small machine.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.service_roles import names_of
@@ -16,6 +15,8 @@ from dartsctl.stack.health_deadline import by_health_checks
 from dartsctl.text.phrases import exact_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from dartsctl.stack.model import Service, Stack
 
 _MINUTES: tuple[tuple[str, float], ...] = (

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dartsctl.records import field, record
 from dartsctl.stack.compose_model import MODEL
 from dartsctl.stack.model import Stack
 from dartsctl.text.strict_json import Cursor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dartsctl.errors import DartsctlError
     from dartsctl.stack.model import ComposeVariable
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StackFacts:
     """What is known about the Compose files of an environment.
 

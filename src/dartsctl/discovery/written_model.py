@@ -7,17 +7,20 @@ there.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_DATA = re.compile(r"^/(?:var/lib|var/opt|bitnami)/|data(?:/|$)")
+from dartsctl.records import field, record
+from dartsctl.text.patterns import regex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_DATA = regex(r"^/(?:var/lib|var/opt|bitnami)/|data(?:/|$)")
 """Where programs keep data; a folder that is mounted elsewhere is their configuration."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnvFile:
     """An entry of a service's `env_file`."""
 
@@ -25,7 +28,7 @@ class EnvFile:
     is_required: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DataPlace:
     """Where a service keeps data: the engine's name of a volume, or a folder of this host."""
 
@@ -33,7 +36,7 @@ class DataPlace:
     folder: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WrittenService:
     """A service, with its texts as they are written. They may contain secrets."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 
-_PLAIN = re.compile(r"[A-Za-z_][\w.-]*|\$\{\w+:\?\}|[a-z+]+://[^\s\"'#]+")
+from dartsctl.text.patterns import regex
+
+_PLAIN = regex(r"[A-Za-z_][\w.-]*|\$\{\w+:\?\}|[a-z+]+://[^\s\"'#]+")
 _NO_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 """Words that YAML takes for something else than a text."""
 

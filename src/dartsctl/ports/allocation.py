@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-
 from dartsctl.errors import Advice, UsageError
+from dartsctl.records import field, record
 from dartsctl.stack.bindings import HIGHEST_PORT
 from dartsctl.text.numbers import parse_digits
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 BROWSERS_REFUSE = frozenset({5060, 5061})
 """Numbers in the usual dev range on the WHATWG bad-port list: no browser opens them
@@ -26,7 +28,7 @@ PRODUCTION_PORTS: Mapping[str, tuple[int, ...]] = {
 _DEFAULT_LIST = "dartsctl's default list"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortRange:
     """The numbers `first`..`last`, both included."""
 
@@ -47,7 +49,7 @@ class PortRange:
 DEV_RANGE = PortRange(5001, 5099)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Allocation:
     """Production's ports.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.ports import reservation
@@ -19,6 +18,8 @@ from dartsctl.ports.holders import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from dartsctl.ports.listeners import Listener
     from dartsctl.ports.process import Process
     from dartsctl.ports.reservation import Reservations

@@ -5,15 +5,16 @@ The rule is engine-rules.md#one-implementation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.ports.listeners import Listener, Probe
+from dartsctl.records import record
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
     from dartsctl.stack.containers import Container
     from dartsctl.stack.convergence import Convergence
     from dartsctl.stack.engine_rules import EngineRules
@@ -56,7 +57,7 @@ class Kernel(Protocol):
     def local_addresses(self) -> tuple[str, ...]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Obstacle:
     """What is in the way of an endpoint.
 

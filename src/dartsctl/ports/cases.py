@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.ports.collisions import NameTaken, Taken
@@ -16,8 +14,11 @@ from dartsctl.ports.holders.kinds import (
     SystemdUnit,
 )
 from dartsctl.ports.shared import SharedResource
+from dartsctl.records import record, replace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.ports.conflicts import Conflict
     from dartsctl.ports.process import Process
     from dartsctl.stack.bindings import PortBinding
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dartsctl.stack.model import Stack
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Case:
     """One holder, and every conflict of the stack with it.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from dartsctl.ports.cases import Case, container_of, process_of, project_of
@@ -13,8 +11,11 @@ from dartsctl.ports.holders.kinds import PRODUCTION_STOPS, HolderKind, Resolutio
 from dartsctl.ports.holders.processes import restarting_parent_of
 from dartsctl.ports.holders.wording import in_brackets, of_project
 from dartsctl.ports.shared import SharedResource
+from dartsctl.records import record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.ports.conflicts import Conflict
 
 Policy = Literal["ask", "fail", "stop", "remap", "wait"]
@@ -28,7 +29,7 @@ STOPS_CONTAINERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Choice:
     """One thing that can be done.
 
@@ -40,7 +41,7 @@ class Choice:
     type_first: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResolutionRequest:
     """How conflicts are to be resolved."""
 

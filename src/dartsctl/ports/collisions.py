@@ -6,25 +6,26 @@ another stack, paused containers, and what `up` needs and does not have (ports/u
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.ports.fixed_addresses import AddressTaken
 from dartsctl.ports.shared import SharedResource
 from dartsctl.ports.unmet_needs import UnmetNeed
+from dartsctl.records import record
 from dartsctl.stack import compose_files
 from dartsctl.stack.containers import of_services
 from dartsctl.stack.same_stack import SameStack
 from dartsctl.text.numbers import parse_digits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from dartsctl.stack.containers import Container
     from dartsctl.stack.convergence import Convergence
     from dartsctl.stack.model import Service, Stack
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NameTaken:
     """A container name that a container outside of the service has: `up` would fail halfway."""
 
@@ -34,7 +35,7 @@ class NameTaken:
     """Whether it is Compose's `PROJECT-SERVICE-NUMBER`, not a `container_name` in the files."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProjectTaken:
     """A project name under which other Compose files run: `up` would replace these containers."""
 
@@ -44,7 +45,7 @@ class ProjectTaken:
     working_dir: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Paused:
     """A container of this project that `up` cannot start."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from dartsctl.records import record
 
 if TYPE_CHECKING:
     from dartsctl.ports.availability import Reason
@@ -24,7 +25,7 @@ class Verdict(Enum):
     """It may fail, and nothing that is visible from outside of the engine decides it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Conflict:
     """One binding that cannot be created, and everybody who is in its way."""
 
@@ -34,7 +35,7 @@ class Conflict:
     holders: tuple[Holder, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BindingVerdict:
     """A binding with its verdict. `conflict` is set for CONFLICT; `note` says what else to know.
 
@@ -50,7 +51,7 @@ class BindingVerdict:
     """`reserved by dartsctl watch (pid 7)`: it is free for this stack, and for nobody else."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortVerdicts:
     """Everything a preflight says about ports."""
 

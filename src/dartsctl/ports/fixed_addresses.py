@@ -5,11 +5,13 @@ Source: engine-rules.md#fixed-addresses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from dartsctl.records import record
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from dartsctl.stack.containers import Container
     from dartsctl.stack.convergence import Convergence
     from dartsctl.stack.model import Network, Service, Stack
@@ -23,7 +25,7 @@ KEEP_FREE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AddressTaken:
     """A fixed address that a service cannot have. `why` says the reason in words."""
 
@@ -55,7 +57,7 @@ class AddressTaken:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Wish:
     """One fixed address of one service."""
 
@@ -185,7 +187,7 @@ def _reserved_as(address: str, subnet: Subnet, network: Network) -> str:
     return uses.get(address, "")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AddressRace:
     """A fixed address that the engine may give to a service without one, if that starts first."""
 

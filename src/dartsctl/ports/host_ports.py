@@ -6,18 +6,20 @@ The engine neither binds nor lists them. Who has such a port, only its socket sa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.holders import Holder, OwnContainer, Unknown
 from dartsctl.ports.missing_bindings import MissingBinding, MissingKind
+from dartsctl.records import replace
 from dartsctl.stack.bindings import ANY_IPV4, HIGHEST_PORT, Endpoint, normal_address
 from dartsctl.text.numbers import parse_digits
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
     from dartsctl.stack.containers import Container
     from dartsctl.stack.convergence import Convergence
 
@@ -77,11 +79,11 @@ _BUSY = (
     re.compile(r"[Pp]ort (?P<port>\d+) (?:is|was) (?:already )?in use(?P<host>)"),
 )
 """How nginx, Node, Go, gunicorn, uvicorn, Flask and Spring say that a port is busy."""
-_BUSY_SOMEWHERE = re.compile(r"address already in use|EADDRINUSE|errno 98\b", re.IGNORECASE)
+_BUSY_SOMEWHERE = regex(r"(?i)address already in use|EADDRINUSE|errno 98\b")
 _OWN = r"(?:(?:http|https|app|server|listen|bind|web|flask|flask_run|node)[._-]?)?"
-_OWN_PORT = re.compile(rf"-*(?:[pbl]|bind|listen|addr|{_OWN}(?:port|address))", re.IGNORECASE)
+_OWN_PORT = regex(rf"(?i)-*(?:[pbl]|bind|listen|addr|{_OWN}(?:port|address))")
 """The options and variables with a program's own port: `DB_PORT` is that of another one."""
-_PORT = re.compile(r"(?:(?:[0-9.]+|\[[0-9a-f:]*\])?:)?(?P<port>\d{2,5})")
+_PORT = regex(r"(?:(?:[0-9.]+|\[[0-9a-f:]*\])?:)?(?P<port>\d{2,5})")
 
 
 def busy_in_log(lines: Iterable[str]) -> tuple[Endpoint, ...]:

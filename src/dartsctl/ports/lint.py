@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from dartsctl.ports import fixed_addresses, rivals
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.socket_table import ranges
 from dartsctl.ports.unmet_needs import ExternalKind, externals
+from dartsctl.records import record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from dartsctl.ports.allocation import Allocation
     from dartsctl.stack.containers import Container
     from dartsctl.stack.engine_rules import EngineRules
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 K = TypeVar("K", str, tuple[str, str])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Notice:
     """A warning. `code` is for programs and does not change; `sentence` is for people."""
 

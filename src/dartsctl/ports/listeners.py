@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
+from dartsctl.records import field, record
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint, TransportProtocol
 
 State = Literal["listen", "bound", "connected", "closing"]
@@ -27,7 +27,7 @@ class Probe(Enum):
     """A privileged port and an unprivileged user. Whether the port is free is not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Listener:
     """One socket that occupies a local address and port.
 

@@ -5,7 +5,6 @@ A client tries one of the two addresses first, and which one depends on the clie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
@@ -20,6 +19,8 @@ from dartsctl.stack.bindings import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from dartsctl.ports.holders import Holder
 
 _IPV4 = frozenset({ANY_IPV4, LOOPBACK_IPV4})

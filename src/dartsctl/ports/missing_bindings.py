@@ -7,12 +7,14 @@ list on which nobody, or another process, listens (edge-cases.md#31).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from dartsctl.records import field, record
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from dartsctl.ports.listeners import Listener
     from dartsctl.stack.bindings import Endpoint
     from dartsctl.stack.containers import Container
@@ -39,7 +41,7 @@ _SENTENCES: Mapping[MissingKind, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MissingBinding:
     """One thing that one running container is missing.
 

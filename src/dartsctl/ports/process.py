@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from dartsctl.records import field, record
 from dartsctl.text.masking import mask_command
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Process:
     """One process. Fields are None (or empty) where the kernel does not show them to this user.
 

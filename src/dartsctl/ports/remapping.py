@@ -9,14 +9,15 @@ the project's. What is `external: true` is never moved.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.ports.shared import own_image, subnets_of
+from dartsctl.records import record, replace
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
     from dartsctl.ports.shared import SharedKind
     from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.model import PortEntry, Service, Stack
@@ -26,7 +27,7 @@ FIRST, LAST = 16000, 31999
 """Where new numbers come from: above documented ports, below the kernel's client ports (32768)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Move:
     """One entry of a service's ports, published on `new` instead. `old` is what the files say."""
 
@@ -37,7 +38,7 @@ class Move:
     new: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NameMove:
     """A service that gets Compose's default container name. `old` is what the files say."""
 
@@ -45,7 +46,7 @@ class NameMove:
     old: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SharedMove:
     """A volume, network, subnet or image that the stack has for itself. `old` is its name or value.
 
@@ -149,7 +150,7 @@ def _has(moves: Iterable[AnyMove], kind: SharedKind, key: str) -> bool:
     return any(move.key == key for move in _shared(moves, kind))
 
 
-_ON_THIS_HOST = re.compile(
+_ON_THIS_HOST = regex(
     r"(?:\blocalhost|\b127\.0\.0\.1|\[::1\]|\bhost\.docker\.internal):(\d{1,5})\b"
 )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
 from dartsctl.stack.bindings import Endpoint, format_ports
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dartsctl.stack.containers import Container
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reservation:
     """What one `watch --reserve` has.
 

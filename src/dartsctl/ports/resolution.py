@@ -6,7 +6,6 @@ It only decides; nothing here signals, stops or asks. `workflows/up/carry_out.py
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.ports.cases import Case, container_in, project_of
@@ -21,12 +20,13 @@ from dartsctl.ports.choices import (
 )
 from dartsctl.ports.holders import RivalBinding
 from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction
+from dartsctl.records import record
 
 if TYPE_CHECKING:
     from dartsctl.ports.conflicts import Conflict
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResolutionStep:
     """One action of the plan, on one case."""
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.holders import RivalBinding
+from dartsctl.records import record
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint, normal_address
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
     from dartsctl.ports.conflicts import Conflict
     from dartsctl.stack.model import PortEntry, Service, Stack
     from dartsctl.stack.port_origins import PortOrigins
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortWish:
     """An entry of a service's `ports`, and the file that it comes from, if that is known."""
 
@@ -96,7 +97,7 @@ def _has_rival(wish: PortWish, others: Iterable[PortWish], stack: Stack) -> bool
     return any(other is not wish and wish.excludes(other) for other in others)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Appended:
     """A service whose entries come from several files, and what it should publish instead.
 

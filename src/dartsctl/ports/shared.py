@@ -6,9 +6,9 @@ The engine reports no error about most of it. Source: engine-rules.md#shared.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from dartsctl.records import field, record
 from dartsctl.stack.model import default_name
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SharedKind = Literal["volume", "network", "subnet", "image"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SharedResource:
     """Something that another stack has under the name that this stack's files give it.
 
@@ -94,7 +94,7 @@ Owner = Callable[[Literal["volume", "network", "image"], str], str | None]
 None: there is no such thing."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Neighbours:
     """What the engine has besides this stack. `siblings` are the other environments' projects.
 

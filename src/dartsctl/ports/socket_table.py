@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Container, Iterable, Iterator
-from dataclasses import replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from dartsctl.ports.listeners import Listener, State
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint, TransportProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
 NETLINK_SOCK_DIAG = 4

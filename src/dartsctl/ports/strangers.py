@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.ports.holders import DevLease, ForeignContainer, Holder, OwnContainer, Unknown
+from dartsctl.records import record
 from dartsctl.stack.bindings import (
     ANY_IPV4,
     ANY_IPV6,
@@ -20,6 +19,8 @@ from dartsctl.stack.host_network import host_bindings
 from dartsctl.stack.publishing import stack_bindings
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
     from dartsctl.ports.allocation import Allocation
     from dartsctl.ports.listeners import Listener
     from dartsctl.stack.containers import Container
@@ -37,7 +38,7 @@ class Effect(Enum):
     DOCUMENTED = "the Compose files do not publish the port"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WantedPort:
     """A port of the stack. `endpoints`: what `up` binds there; none: it is only documented."""
 
@@ -60,7 +61,7 @@ class WantedPort:
         return (endpoint.port, endpoint.protocol) == (self.port, self.protocol)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stranger:
     """Somebody on a port who is neither the stack, nor dartsctl's own."""
 
@@ -69,7 +70,7 @@ class Stranger:
     effect: Effect
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Occupation:
     """Who is on a port: the stack's own container, this program, a lease, and strangers."""
 
@@ -118,7 +119,7 @@ def wanted_ports(
     return tuple(sorted(wanted.values(), key=lambda port: (port.port, port.protocol)))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lookout:
     """Looks at ports. `containers` are the engine's list, `own_pids` this program's processes."""
 
@@ -208,7 +209,7 @@ class Lookout:
         return _EffectOf(wanted, self.engine)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _EffectOf:
     """The effect of a socket, or of another container's endpoint, on a wanted port."""
 

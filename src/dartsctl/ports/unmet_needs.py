@@ -6,19 +6,20 @@ profiles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from dartsctl.records import record
 from dartsctl.text.phrases import shell_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
     from dartsctl.stack.model import Stack
 
 ExternalKind = Literal["network", "volume"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MissingExternal:
     """An external network or volume that does not exist. Compose never creates one."""
 
@@ -46,7 +47,7 @@ class MissingExternal:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NothingToStart:
     """A stack without a service: all of them are behind profiles, or there is none.
 

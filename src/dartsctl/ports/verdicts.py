@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from dartsctl.ports.availability import Availability, Obstacle, Reason
 from dartsctl.ports.conflicts import BindingVerdict, Conflict, Verdict
 from dartsctl.ports.holders import Holder, RivalBinding
+from dartsctl.records import replace
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 

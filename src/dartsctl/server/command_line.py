@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+
+from dartsctl.text.patterns import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _PORT_FLAGS = ("--port", "-p", "--http-port", "--bind", "-b", "--listen", "-l")
 _PORT_WORDS = ("http.server", "runserver")
-_ADDRESS = re.compile(r"(?:[\w.*-]*:|\[[0-9a-fA-F:]*\]:|tcp://[\w.*-]*:)?(\d{1,5})")
+_ADDRESS = regex(r"(?:[\w.*-]*:|\[[0-9a-fA-F:]*\]:|tcp://[\w.*-]*:)?(\d{1,5})")
 
 
 def fill_placeholders(command: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:

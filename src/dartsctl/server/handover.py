@@ -9,12 +9,14 @@ has it. So it gets no socket unless the settings say so.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from dartsctl.records import field, record
 from dartsctl.stack.bindings import LOOPBACK_IPV4
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 HandoverMode = Literal["auto", "werkzeug", "none"]
 
@@ -22,7 +24,7 @@ _RELOAD = 3
 """With this exit code Werkzeug's serving child asks to be started again with the same socket."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Handover:
     """How a server is told: `{fd}` in `command` and `variables` is the descriptor's number."""
 
@@ -32,7 +34,7 @@ class Handover:
     """The exit code that asks for another start with the same socket."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _ServerProgram:
     """A server program: how it takes a descriptor, and the flags that name its address."""
 

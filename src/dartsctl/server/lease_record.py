@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dartsctl.records import record
 from dartsctl.text.masking import mask_command
 
 if TYPE_CHECKING:
     from dartsctl.server.request import ServerKind
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LeaseRecord:
     """Who has a dev port, since when and why.
 

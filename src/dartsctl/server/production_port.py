@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, Refused
@@ -12,6 +11,8 @@ from dartsctl.text.numbers import parse_digits
 from dartsctl.text.phrases import shell_command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from dartsctl.server.request import FilePort, ServerRequest
 
 

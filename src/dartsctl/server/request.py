@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRange
+from dartsctl.records import field, record
 from dartsctl.stack.bindings import LOOPBACK_IPV4
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dartsctl.server.handover import HandoverMode
 
 ServerKind = Literal["dev", "run"]
@@ -31,7 +32,7 @@ _SHELLS = frozenset({"ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", 
 _INTERACTIVE_FLAGS = frozenset({"-i", "-l", "--login", "--norc"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FilePort:
     """A port variable in an env file; `origin` is its place, such as `.env:3`."""
 
@@ -40,7 +41,7 @@ class FilePort:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServerRequest:
     """A server to start.
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from dartsctl.records import record
 from dartsctl.text.numbers import parse_digits
+from dartsctl.text.patterns import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
 
 DEFAULT_PORTS = {
     "amqp": 5672,
@@ -23,20 +27,20 @@ DEFAULT_PORTS = {
     "redis": 6379,
     "rediss": 6379,
 }
-_NOT_SERVICES = re.compile(
+_NOT_SERVICES = regex(
     r"(?i).*_proxy|docker_host|.*image|.*allowed_hosts"
     # the server's own address
     r"|host(name)?|server(_name)?|addr(ess)?|.*bind.*|.*listen.*"
     r"|(app|flask|flask_run|gunicorn|hypercorn|uvicorn)_(host|port)"
 )
-_HOST_NAME = re.compile(r"(?i)(.*)(host|hostname|server|addr|address)")
-_ADDRESSES = re.compile(
+_HOST_NAME = regex(r"(?i)(.*)(host|hostname|server|addr|address)")
+_ADDRESSES = regex(
     r"(?:(?:[a-zA-Z][\w.-]*|[0-9.]{7,15}|\[[0-9a-fA-F:]+\]):[1-9][0-9]{3,4}(?:,\s*|$))+"
 )
 """`localhost:9092,10.0.0.1:9092`. With fewer digits it may be a time, or the tag of an image."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServiceTarget:
     """A variable that names an address; without the user, password and path of a URL."""
 

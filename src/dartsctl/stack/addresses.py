@@ -6,28 +6,30 @@ They are filled with the addresses at which a server on this host reaches the se
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, UsageError
+from dartsctl.records import record
 from dartsctl.stack.bindings import reachable_address
+from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
     from dartsctl.stack.containers import Container
 
-_SERVICE = re.compile(r"\{([a-zA-Z0-9][\w-]*)\.(host|port)(?::([0-9]{1,5}))?\}")
-_MOVED = re.compile(r"\{env\.(\w+)@([a-zA-Z0-9][\w-]*)(?::([0-9]{1,5}))?\}")
+_SERVICE = regex(r"\{([a-zA-Z0-9][\w-]*)\.(host|port)(?::([0-9]{1,5}))?\}")
+_MOVED = regex(r"\{env\.(\w+)@([a-zA-Z0-9][\w-]*)(?::([0-9]{1,5}))?\}")
 """A variable's value with the address of a service in place of its own."""
-_VARIABLE = re.compile(r"\{env\.(\w+)\}")
-_EVERY = re.compile(f"{_SERVICE.pattern}|{_MOVED.pattern}|{_VARIABLE.pattern}")
-_WORD = re.compile(r"(?<!\$)\{(\{?)([A-Za-z_]\w*)\}(\}?)")
+_VARIABLE = regex(r"\{env\.(\w+)\}")
+_EVERY = regex(f"{_SERVICE.pattern}|{_MOVED.pattern}|{_VARIABLE.pattern}")
+_WORD = regex(r"(?<!\$)\{(\{?)([A-Za-z_]\w*)\}(\}?)")
 _FILLED_LATER = ("url", "port", "host", "python")
 """What server.command_line fills: these stay in the templates until the port is leased."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServiceAddress:
     """`host` and `port` on this machine; `target` is the port inside the container."""
 
@@ -116,7 +118,7 @@ def fill_templates(
     return filled, tuple(left_out)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Filler:
     """Fills the template of one variable."""
 

@@ -6,10 +6,13 @@ Both say when two of them exclude each other.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
+
+from dartsctl.records import record, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TransportProtocol = Literal["tcp", "udp", "sctp"]
 
@@ -59,7 +62,7 @@ def parse_protocol(text: str) -> TransportProtocol:
     return cast(TransportProtocol, text)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record(order=True)
 class Endpoint:
     """A host address, a port and a protocol: what one `bind` call of the engine names."""
 
@@ -92,7 +95,7 @@ class Endpoint:
         return f"{bracketed(self.address)}:{self.port}/{self.protocol}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record(order=True)
 class PortBinding:
     """What one replica of a service asks for at once.
 

@@ -8,11 +8,13 @@ the work depends on the number of obstacles and not on the number of ports.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dartsctl.records import replace
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from dartsctl.stack.bindings import PortBinding
     from dartsctl.stack.model import PortEntry
 

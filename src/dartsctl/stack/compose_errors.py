@@ -6,11 +6,12 @@ Sources: engine-rules.md#error-texts, engine-rules.md#compose-config.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import Literal
 
+from dartsctl.records import record, replace
 from dartsctl.stack.bindings import HIGHEST_PORT, Endpoint, normal_address, parse_protocol
 from dartsctl.text.numbers import parse_digits
+from dartsctl.text.patterns import regex
 
 FailureKind = Literal[
     "port",
@@ -28,7 +29,7 @@ FailureKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ComposeFailure:
     """Why an `up` failed.
 
@@ -121,22 +122,22 @@ _PATTERNS: tuple[tuple[str, FailureKind, str], ...] = (
     ),
 )
 
-_ENDPOINT = re.compile(
+_ENDPOINT = regex(
     r"(?:listen (?:tcp|udp)[46]? |failed to bind host port(?: \d+)? for "
     r"|failed to bind host port |failed to bind port |exposing port (?:TCP|UDP) )"
     r"(\[[0-9a-f:.]+\]|[0-9.]+):(\d+)"
 )
-_ALLOCATED = re.compile(r"Bind for ([0-9a-f:.]+):(\d+) failed")
+_ALLOCATED = regex(r"Bind for ([0-9a-f:.]+):(\d+) failed")
 """Here IPv6 has no brackets: `:::5000`, `::1:5000`."""
-_CONTAINER = re.compile(r"on endpoint (\S+) \([0-9a-f]{64}\)")
+_CONTAINER = regex(r"on endpoint (\S+) \([0-9a-f]{64}\)")
 _NAMED_KINDS = ("other", "image", "network", "name")
 """Kinds whose texts contain a name that the sentence should have."""
-_UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
+_UNSET = regex(r'The \\?"(\w+)\\?" variable is not set')
 
 
-_BUILD_FAILED = re.compile(r"^(?:target \S+: )?failed to solve: ")
-_BUILD_STEP = re.compile(r"^> \[(?P<service>\S+) ")
-_GOES_ON = re.compile(r"^#\d+ |^\S+ Warning ")
+_BUILD_FAILED = regex(r"^(?:target \S+: )?failed to solve: ")
+_BUILD_STEP = regex(r"^> \[(?P<service>\S+) ")
+_GOES_ON = regex(r"^#\d+ |^\S+ Warning ")
 """What a build prints, and images that cannot be pulled but built."""
 
 
@@ -243,7 +244,7 @@ def lacks_variable(stderr: str) -> bool:
     return re.search(r"required variable \w+ is missing a value", stderr) is not None
 
 
-_INCOMPLETE = re.compile(
+_INCOMPLETE = regex(
     r"has neither an image nor a build context|depends on undefined service"
     r"|refers to undefined (?:network|volume|secret|config|build secret)"
 )

@@ -6,8 +6,7 @@ its merges, profiles and variables.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dartsctl.stack.bindings import HIGHEST_PORT, format_ports, parse_protocol
 from dartsctl.stack.health_check import read_health_check
@@ -24,6 +23,9 @@ from dartsctl.stack.model import (
 from dartsctl.stack.subnets import declared_subnets, normal
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.strict_json import Cursor, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
 
 MODEL = Source("Compose's model", hint="docker compose config --format json")
 MAX_REPLICAS = 10_000

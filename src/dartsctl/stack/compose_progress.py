@@ -6,29 +6,30 @@ proves nothing: Compose also prints it for an exited container that existed befo
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
+
+from dartsctl.records import record
+from dartsctl.text.patterns import regex
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 CreatedKind = Literal["container", "network"]
 ProgressStep = Literal["creating", "created", "recreate", "recreated"]
 
-_LINE = re.compile(
-    r'\s*(Container|Network) "?([^\s"]+)"?\s+(Creating|Created|Recreate|Recreated)\s*'
-)
-_CREATION = re.compile(
+_LINE = regex(r'\s*(Container|Network) "?([^\s"]+)"?\s+(Creating|Created|Recreate|Recreated)\s*')
+_CREATION = regex(
     r'\s*(Container|Network|Volume) "?(?P<name>[^\s"]+)"?\s+(?P<step>Creating|Created|Recreate'
     r"|Recreated|Starting|Started|Running|Waiting|Healthy|Exited|Error|Restarting|Stopping|Stopped"
     r"|Removing|Removed|Error response from daemon: .*)\s*"
 )
-_IMAGE = re.compile(
+_IMAGE = regex(
     r"\s+(?:(?:Service|Image) )?(?P<name>\S+)\s+"
     r"(?P<step>Pulling|Pulled|Building|Built|Skipped|Warning|Error|Interrupted)\b(?P<rest>.*)"
 )
-_ANY_BUILDKIT = re.compile(r"#\d+ ")
-_BUILDKIT = re.compile(r"#\d+ \[(?P<name>[^\s\]]+)[\s\]]")
-_CLASSIC_BUILDER = re.compile(r"Step \d+/\d+ : |Sending build context to Docker daemon")
+_ANY_BUILDKIT = regex(r"#\d+ ")
+_BUILDKIT = regex(r"#\d+ \[(?P<name>[^\s\]]+)[\s\]]")
+_CLASSIC_BUILDER = regex(r"Step \d+/\d+ : |Sending build context to Docker daemon")
 _WORK = {
     "Pulling": "pulling",
     "Building": "building",
@@ -41,11 +42,11 @@ _WORK = {
     "Removing": "removing",
 }
 """The steps that take time, until another step of the same service or container is told."""
-_LAYER_BAR = re.compile(r"\s+[0-9a-f]{12}\s+(Downloading|Extracting)\s+\[")
-_NAME_IN_USE = re.compile(r'[Tt]he container name "/?([^\s"]+)" is already in use')
+_LAYER_BAR = regex(r"\s+[0-9a-f]{12}\s+(Downloading|Extracting)\s+\[")
+_NAME_IN_USE = regex(r'[Tt]he container name "/?([^\s"]+)" is already in use')
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Progress:
     """A line about a container or network."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dartsctl.records import field, record
 from dartsctl.stack.bindings import ANY_IPV4, Endpoint
 from dartsctl.stack.compose_files import without_overrides
 from dartsctl.stack.json_fields import read_address, read_port, read_protocol
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
     from dartsctl.text.strict_json import Cursor
 
 PROJECT_LABEL = "com.docker.compose.project"
@@ -20,7 +21,7 @@ _WITHOUT_PORTS = frozenset({"created", "restarting", "removing", "exited", "dead
 _STATES_OF_PODMAN = {"stopped": "exited", "configured": "created"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Container:
     """A container. It holds ports only while it runs or is paused."""
 

@@ -7,17 +7,19 @@ the first new bind (engine-rules.md#own-containers).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
+
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from dartsctl.stack.bindings import Endpoint, PortBinding
     from dartsctl.stack.containers import Container
     from dartsctl.stack.model import Stack
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Convergence:
     """The containers, sorted by what `up` does to them."""
 

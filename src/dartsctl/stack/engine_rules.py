@@ -7,14 +7,15 @@ engine-rules.md#one-implementation.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+from dartsctl.records import record
 
 Product = Literal["docker", "podman"]
 EngineKind = Literal["local", "desktop", "rootless", "remote", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EngineRules:
     """The engine that will bind the ports.
 

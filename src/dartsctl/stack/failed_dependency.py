@@ -5,22 +5,21 @@ Compose 2.24 to 2.40 say it with the same words.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import Literal
+
+from dartsctl.records import record
+from dartsctl.text.patterns import regex
 
 DependencyFault = Literal["unhealthy", "exited", "unchecked", "not-completed"]
 
-_CONTAINER = re.compile(
+_CONTAINER = regex(
     r"dependency failed to start: container (?P<name>\S+) "
     r"(?:(?P<unhealthy>is unhealthy)|exited \((?P<code>-?\d+)\)|has no healthcheck configured)"
 )
-_SERVICE = re.compile(
-    r'service "(?P<name>[^"]+)" didn\'t complete successfully: exit (?P<code>\d+)'
-)
+_SERVICE = regex(r'service "(?P<name>[^"]+)" didn\'t complete successfully: exit (?P<code>\d+)')
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FailedDependency:
     """`name` is a container's, or with `not-completed` a service's; `code` its exit code."""
 

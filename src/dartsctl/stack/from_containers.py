@@ -6,18 +6,19 @@ A service without a container is known only if another one depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dartsctl.records import field, record
 from dartsctl.stack.health_check import NO_HEALTH_CHECK, HealthCheck
 from dartsctl.stack.model import Mount, Network, PortEntry, Service, Stack
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from dartsctl.stack.containers import Container
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ContainerSettings:
     """What the engine says about one container of a service."""
 

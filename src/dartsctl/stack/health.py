@@ -6,18 +6,19 @@ cannot become ready.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record, replace
 from dartsctl.stack.inside_ports import published_targets
 from dartsctl.stack.model import COMPLETED, HEALTHY, STARTED
 from dartsctl.stack.waits import SETTLING_TIME
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
     from dartsctl.stack.containers import Container
     from dartsctl.stack.inside_ports import SilentPort
     from dartsctl.stack.model import Service, Stack
@@ -36,10 +37,10 @@ _LONGEST_SETTLING = 30.0
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 _RESTARTING = "restarting"
 _JUST_STARTED = "Up Less than a second"
-_UPTIME = re.compile(r"Up (?:(?P<count>\d+)|About an?) (?P<unit>[a-z]+?)s?\b")
+_UPTIME = regex(r"Up (?:(?P<count>\d+)|About an?) (?P<unit>[a-z]+?)s?\b")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ContainerLook:
     """What was seen of a container besides its row in the engine's list."""
 
@@ -81,7 +82,7 @@ _HOPELESS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ContainerHealth:
     """The condition of a container; `detail` is the engine's own text."""
 
@@ -97,7 +98,7 @@ class ContainerHealth:
     """It runs, and nothing listens on one of its ports."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StackHealth:
     """The condition of all containers of a stack."""
 

@@ -5,9 +5,10 @@ Source: engine-rules.md#health-checks.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from dartsctl.records import record
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
     from dartsctl.text.strict_json import Cursor
@@ -18,12 +19,12 @@ DEFAULT_RETRIES = 3
 """What the engine uses where neither the Compose file nor the image says anything else."""
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d{1,19}(?:\.\d{0,19})?|\.\d{1,19})(ns|us|ms|s|m|h)", re.ASCII)
+_PART = regex(r"(?a)(\d{1,19}(?:\.\d{0,19})?|\.\d{1,19})(ns|us|ms|s|m|h)")
 _MICRO = ("\u00b5", "\u03bc")
 """The micro sign, and the Greek letter: Go writes the first and reads both."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HealthCheck:
     """A declared health check. Times are in seconds; 0 and an empty `test` are not declared."""
 

@@ -6,24 +6,25 @@ each service on it with the time that its health check needs to call it unhealth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
 from dartsctl.stack.health_check import NO_HEALTH_CHECK, HealthCheck
 from dartsctl.stack.model import COMPLETED
 from dartsctl.stack.waits import SHORTEST_DEADLINE
 from dartsctl.text.phrases import exact_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from dartsctl.stack.model import Service, Stack
 
 _NOTHING_KNOWN: Mapping[str, HealthCheck | None] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HealthDeadline:
     """Seconds from the moment at which the first container is created, and where they come from.
 

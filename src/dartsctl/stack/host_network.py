@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import ANY_IPV4, Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.model import PortEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from dartsctl.stack.model import Service, Stack
 
 _MOST_PORTS = 4096
 """Ports of one service that are looked at. Nobody listens on more."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HostBindings:
     """The ports of the host that a stack's containers bind without the engine."""
 

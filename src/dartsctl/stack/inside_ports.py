@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
 from dartsctl.stack.blocks import fold
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from dartsctl.stack.bindings import Endpoint
     from dartsctl.stack.model import PortEntry, Service
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SilentPort:
     """A tcp port inside a container on which nothing listens that others can reach.
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from dartsctl.records import record
 from dartsctl.stack.bindings import HIGHEST_PORT
 from dartsctl.text.numbers import parse_digits
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class WrongPort:
     """A value of a service's `ports`, and what is expected there."""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dartsctl.records import field, record
 from dartsctl.stack.bindings import (
     TransportProtocol,
     bracketed,
@@ -14,6 +13,8 @@ from dartsctl.stack.bindings import (
 from dartsctl.stack.health_check import NO_HEALTH_CHECK, HealthCheck
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dartsctl.stack.containers import Container
     from dartsctl.stack.subnets import Subnet
 
@@ -23,7 +24,7 @@ COMPLETED = "service_completed_successfully"
 """The conditions of `depends_on`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortEntry:
     """An entry of a service's `ports:`.
 
@@ -69,7 +70,7 @@ class PortEntry:
         return f"{text}/{self.protocol}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Network:
     """The options of a network that decide which host addresses are bound.
 
@@ -96,7 +97,7 @@ class Network:
         return not self.internal and self.driver not in ("macvlan", "ipvlan")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mount:
     """A file or folder of the host that a service has at `target`."""
 
@@ -105,7 +106,7 @@ class Mount:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Service:
     """A service that `up` starts. `networks` maps keys in the file to gateway priorities."""
 
@@ -157,7 +158,7 @@ def default_name(project: str, key: str) -> str:
     return f"{project}_{key}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stack:
     """A resolved Compose project: exactly the services that `up` would start."""
 
@@ -221,7 +222,7 @@ class Stack:
         return owners
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ComposeVariable:
     """A variable of the Compose files: `${NAME}`, `${NAME:-default}` or `${NAME:?}`."""
 

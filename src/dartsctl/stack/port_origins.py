@@ -7,16 +7,18 @@ entry comes from the file with which it appears.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dartsctl.records import field, record
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     from dartsctl.stack.model import PortEntry, Stack
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortOrigins:
     """The files that were merged, in order, and the one of each entry, as far as it is known."""
 

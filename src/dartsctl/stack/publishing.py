@@ -6,19 +6,20 @@ engine-rules.md#no-userland-proxy, engine-rules.md#networks, engine-rules.md#one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record, replace
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, PortBinding, normal_address
 from dartsctl.stack.model import Network, PortEntry, Service, Stack
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.stack.engine_rules import EngineRules
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unbound:
     """An entry for which nothing fixed is bound on this host, and the reason."""
 
@@ -27,7 +28,7 @@ class Unbound:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StackBindings:
     """The bindings of a stack, one for each replica, and the entries that bind nothing."""
 

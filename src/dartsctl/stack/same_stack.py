@@ -26,10 +26,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from dartsctl.records import record
 from dartsctl.stack import compose_files
 from dartsctl.stack.containers import Container
 
@@ -43,7 +43,7 @@ WantedPorts = Callable[[Container], Collection[int] | None]
 _ALIVE = ("running", "paused", "restarting")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SameStack:
     """The project under which the stack exists, with all its containers."""
 

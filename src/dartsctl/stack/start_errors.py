@@ -6,18 +6,19 @@ Recorded from engine 28.5.2 with Compose 2.40.3: tests/stack/test_start_errors.p
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from dartsctl.errors import Advice
+from dartsctl.records import record
+from dartsctl.text.patterns import regex
 
-_WRAPPERS = re.compile(
+_WRAPPERS = regex(
     r"(?:failed to create task for container: |failed to create shim task: |OCI runtime create "
     r"failed: |runc create failed: |unable to start container process: |error during container "
     r"init: |failed to set up container networking: )+"
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StartError:
     """Why something could not be started, and what to do."""
 
@@ -239,8 +240,8 @@ def without_wrappers(sentence: str) -> str:
     return _WRAPPERS.sub("", sentence)
 
 
-_PROGRESS = re.compile(r"^Container (?P<name>\S+)\s+(?P<what>\S.*)$")
-_PULL = re.compile(r"^(?P<service>\S+) Error (?P<what>.+)$")
+_PROGRESS = regex(r"^Container (?P<name>\S+)\s+(?P<what>\S.*)$")
+_PULL = regex(r"^(?P<service>\S+) Error (?P<what>.+)$")
 
 
 def whose(lines: list[str], line: str) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dartsctl.records import field, record
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from ipaddress import IPv4Network, IPv6Network
 
     from dartsctl.text.strict_json import Cursor
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Subnet:
     """One entry of a network's `ipam.config`. Texts that are no addresses are left as they are."""
 
@@ -44,7 +45,7 @@ class Subnet:
         return pool is not None and _is_in(address, pool)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NetworkUse:
     """A network as the engine describes it: its subnets, and the addresses of running containers.
 
@@ -55,7 +56,7 @@ class NetworkUse:
     addresses: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NetworkInUse:
     """A network of the engine with the subnets that it keeps from others."""
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import shlex
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 from dartsctl.errors import TimedOut
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 _PAUSE = 0.01  # seconds
 

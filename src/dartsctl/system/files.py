@@ -16,13 +16,16 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from dartsctl.errors import Refused
+from dartsctl.records import record
 from dartsctl.system.users import trusted_users, user_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 EVERYBODY = range(1 << 32)
 """As `owners`: any user."""
@@ -52,7 +55,7 @@ class ForeignFile(UnsafeFile):
         super().__init__(path, f"belongs to another user ({user_name(uid)})")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Folder:
     """An open folder. It stays the same folder, whatever is renamed or linked meanwhile.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 
+from dartsctl.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class _Flags:
     """The password flags of one program."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from dartsctl.text.patterns import regex
 
 LONGEST = 365 * 86400.0
 """Seconds. What is longer is a mistake, and no clock or calendar has to bear it."""
 EXAMPLE = 'a number of seconds, or such as "30m", "2h", "1d"'
 
 _UNITS = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(sec|s|min|m|h|d)\s*", re.ASCII)
-_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
+_PART = regex(r"(?a)([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(sec|s|min|m|h|d)\s*")
+_NUMBER = regex(r"(?a)[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
 def parse_duration(text: str) -> float | None:

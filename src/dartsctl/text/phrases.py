@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 
@@ -32,7 +32,7 @@ def exact_duration(seconds: float) -> str:
     return " ".join(parts[:2])
 
 
-_AGE = re.compile(r",(?: \d+ (?:s|min|h|d))+ ago\Z")
+_AGE = regex(r",(?: \d+ (?:s|min|h|d))+ ago\Z")
 """`, 6 s ago`: true for the moment of a look, and not for a line that stays."""
 
 

@@ -5,14 +5,18 @@ Nothing in it may move the cursor, hide, or start a new line.
 
 from __future__ import annotations
 
-import re
+from dartsctl.text.patterns import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
 
 LINE_LIMIT = 4000
 """Characters of a line from outside that are read and shown."""
 CUT = " ... (cut)"
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_UNSAFE = re.compile(
+_SURROGATES = regex("[\ud800-\udfff]")
+_UNSAFE = regex(
     "[\x00-\x1f\x7f-\x9f"  # C0 (ESC, newline), DEL, C1
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u3164\uffa0"  # invisible letters
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, line separators, bidi controls
@@ -20,7 +24,7 @@ _UNSAFE = re.compile(
     "\U000e0000-\U000e0fff"  # tags
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a]"  # shorthand and music format controls
 )
-_COLOR = re.compile(r"\x1b\[[0-9;:]*m")
+_COLOR = regex(r"\x1b\[[0-9;:]*m")
 _RESET = "\x1b[0m"
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
+
+from dartsctl.records import field, record
+from dartsctl.text.patterns import regex
 
 
 def word_set(words: str) -> frozenset[str]:
@@ -41,11 +43,11 @@ ORDINARY_WORDS = word_set(
     "private 127.0.0.1 0.0.0.0 ::1"
 )
 """Values, in lower case, that are never masked: they are words of many ordinary sentences."""
-_NEVER_SECRET = re.compile(r"(?i)(?:true|false)?|(?:\.{0,2}|~)/[^/]+/.*|[a-z][\w+.-]*://.*")
-_USERINFO = re.compile(r"[a-zA-Z][\w+.-]*://([^:/@\s]*):([^@/\s]+)@")
+_NEVER_SECRET = regex(r"(?i)(?:true|false)?|(?:\.{0,2}|~)/[^/]+/.*|[a-z][\w+.-]*://.*")
+_USERINFO = regex(r"[a-zA-Z][\w+.-]*://([^:/@\s]*):([^@/\s]+)@")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UserInfo:
     """The account in a URL; its repr does not show the password."""
 

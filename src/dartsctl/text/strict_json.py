@@ -10,20 +10,22 @@ Every command imports this module, so it uses no dataclass and no expensive impo
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dartsctl.errors import DartsctlError
 from dartsctl.text.numbers import LARGEST_INTEGER
+from dartsctl.text.patterns import regex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_VALUES = 1_000_000
 """Values of one document, counted by brackets and commas. Each becomes an object of up to 200 B."""
 _LONGEST_NAME = 60
 _LARGEST_FLOAT = 1e300
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]+")
+_PLAIN_NAME = regex(r"[A-Za-z0-9_./-]+")
 _TYPE_NAMES = {str: "text", float: "a fraction", list: "a list", dict: "a mapping"}
-_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE_ESCAPE = regex(r"\\u[dD][89a-fA-F]")
 
 
 class Source:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from dartsctl.records import record
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
     from dartsctl.config.environment import Environment
     from dartsctl.edges.engine.compose import Compose
     from dartsctl.edges.engine.protocol import Engine
@@ -24,7 +26,7 @@ class ComposeOn(Protocol):
         """`deadline`: seconds for resolving the files, if the default is too long."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FilesReader:
     """What Compose says about files that may be an environment's; see `environment.resolve`."""
 
@@ -47,7 +49,7 @@ class EngineClient(Protocol):
         """`deadline`: seconds for each answer; by default the client's own."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Deps:
     """What a verb may touch. Tests pass fakes.
 

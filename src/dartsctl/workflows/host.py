@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.host import processes, sockets
@@ -10,6 +9,8 @@ from dartsctl.ports.holders import DevLease
 from dartsctl.ports.listeners import Probe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
     from dartsctl.ports.listeners import Listener
     from dartsctl.ports.process import Process
     from dartsctl.ports.reservation import Reservation

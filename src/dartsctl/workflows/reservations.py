@@ -6,7 +6,6 @@ answers on a socket lives.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -16,6 +15,8 @@ from dartsctl.errors import DartsctlError
 from dartsctl.ports.reservation import Reservation
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dartsctl.edges.reserve.ask import Connection
 
 _SHORT = 0.5

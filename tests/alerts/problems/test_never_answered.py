@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.alerts.problems.never_answered import never_answered
 from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import Facts, HttpFacts, ProxyFacts
+from dartsctl.records import replace
 from fakes.stack_facts import facts
 
 URL = "http://127.0.0.1:26981/"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from dartsctl.alerts.problem import Problem
 from dartsctl.alerts.problems.of_certificate import ending_certificates
 from dartsctl.diagnosis.facts import CertificateEnd, EngineFacts, ProxyFacts
 from dartsctl.diagnosis.nginx.config import Config, Listen, Server
+from dartsctl.records import replace
 from dartsctl.stack.model import Mount
 from fakes.stack_facts import NOW, facts
 

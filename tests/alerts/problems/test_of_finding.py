@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import CertificateFacts, EngineFacts, Facts, LoggedLine, ProxyFacts
 from dartsctl.diagnosis.findings import Cause, Finding, Link
 from dartsctl.diagnosis.nginx.config import Listen
+from dartsctl.records import replace
 from fakes.stack_facts import FLASK, NOW, conflict, container, facts, service
 
 ENDED: dict[str, Any] = {"state": "exited", "exit_code": 3, "finished": NOW - 60}

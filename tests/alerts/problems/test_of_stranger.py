@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.alerts.problem import Problem, Subject
@@ -12,6 +10,7 @@ from dartsctl.diagnosis.facts import Commands
 from dartsctl.ports.holders import ForeignContainer, HostProcess, Unknown
 from dartsctl.ports.process import Process
 from dartsctl.ports.strangers import Effect, Occupation, Stranger, WantedPort
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint
 from fakes.kernel import container
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from dartsctl.alerts.problems.stopped_before import excused
 from dartsctl.alerts.state import Episode
 from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import EngineFacts
+from dartsctl.records import replace
 from fakes.stack_facts import NOW, container, facts, service
 
 ENDED: dict[str, Any] = {"state": "exited", "exit_code": 143, "finished": NOW - 60}

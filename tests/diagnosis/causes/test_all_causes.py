@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.repair_plan import make_plan
 from dartsctl.diagnosis.repairs import NO_REPAIR, by_hand
 from dartsctl.ports.holders import ForeignContainer
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from fakes.route_faults import FAULTS, stack_with

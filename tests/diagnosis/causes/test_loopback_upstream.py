@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import PublishedPort
 from dartsctl.diagnosis.findings import Cause
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint
 from fakes.route_faults import FAULTS, stack_with
 from fakes.stack_facts import container, service

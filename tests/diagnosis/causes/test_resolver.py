@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.diagnosis.diagnose import diagnose
+from dartsctl.records import replace
 from fakes.route_faults import FAULTS, stack_with
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from dartsctl.diagnosis.facts import Connect, Facts, ProxyTurn, UpstreamFacts
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.nginx.config import Target
 from dartsctl.diagnosis.nginx.log import NginxFailure
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint
 from fakes.stack_facts import (
     NOW,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from dartsctl.discovery.dev_stack.shared_with_production import (
     shared_with,
 )
 from dartsctl.edges.engine.compose import Compose
+from dartsctl.records import replace
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.model import Stack
 from real_engine import has_compose

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from dartsctl.config.environment import Environment, adhoc
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.engine.known_answers import question_about
+from dartsctl.records import replace
 from fakes.machines import write_script
 
 WHOLE = "services:\n  web:\n    image: ${IMAGE:-busybox}\n"

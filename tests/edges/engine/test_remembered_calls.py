@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dartsctl.config.environment import Environment
 from dartsctl.edges.engine.remembered_calls import RememberedCalls
+from dartsctl.records import replace
 from dartsctl.spawn import Completed
 from fakes.deps import FakeClock
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from dartsctl.diagnosis.facts import PublishedPort
 from dartsctl.diagnosis.inspection import Inspection, listed
 from dartsctl.edges.engine.snapshots import Snapshots, signal_number
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import PROJECT_LABEL, Container
 

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from dartsctl.edges.host import processes, signals
 from dartsctl.errors import DartsctlError, Refused
 from dartsctl.ports.process import Process
+from dartsctl.records import replace
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 

@@ -22,7 +22,7 @@ from fakes.watch_views import incident
 
 PROGRAM = """
 import sys, threading
-from dataclasses import replace
+from dartsctl.records import replace
 from dartsctl.alerts.state import Message
 from dartsctl.edges.screen.output import Screen
 from dartsctl.workflows.watch.dashboard import DashboardOutput

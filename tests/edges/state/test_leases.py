@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,7 @@ from dartsctl.edges.state.leases import Lease, LeaseBook
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, PortRange, candidates
 from dartsctl.ports.listeners import Probe
+from dartsctl.records import replace
 from dartsctl.server.lease_record import LeaseRecord
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.system.files import UnsafeFile

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.rules import Rules
 from dartsctl.alerts.state import State
 from dartsctl.edges.state.watch_state import WatchState
+from dartsctl.records import replace
 from fakes.alerting import Alerting, a_problem
 from tiny_disk import tiny_disk
 

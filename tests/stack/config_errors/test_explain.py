@@ -7,7 +7,6 @@ tests/data/compose/error_sentences.json.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 
 from dartsctl.edges.project.env_files import values_in
 from dartsctl.errors import Advice
+from dartsctl.records import replace
 from dartsctl.stack.config_errors.explain import ConfigError, explain, explain_port
 from dartsctl.stack.config_errors.place import Setting, Sources
 from dartsctl.stack.long_ports import wrong_port

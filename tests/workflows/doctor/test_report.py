@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.edges.screen.output import Screen
+from dartsctl.records import replace
 from dartsctl.workflows.doctor import report
 from fakes.stack_facts import answer, facts
 

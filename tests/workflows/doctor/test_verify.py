@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from dartsctl.diagnosis.nginx.config import Listen
 from dartsctl.diagnosis.nginx.limits import Limit
 from dartsctl.diagnosis.repair_plan import RepairPlan, make_plan
 from dartsctl.errors import ExitCode
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.health_deadline import HealthDeadline, given
 from dartsctl.workflows.doctor.repair_run import RepairOutcome

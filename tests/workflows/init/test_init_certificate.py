@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.proposal import Proposal
 from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.edges.project.certificate_files import DAYS, pair_state, self_signed
+from dartsctl.records import replace
 from dartsctl.stack.model import Mount, Service, Stack
 from dartsctl.workflows.init.certificate import find_certificate
 from dartsctl.workflows.init.project import InitRequest, Project

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DockerUnavailable
+from dartsctl.records import replace
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.model import ComposeVariable
 from dartsctl.workflows.init.env_files import find_env_files

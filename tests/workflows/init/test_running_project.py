@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dartsctl.discovery.proposal import Proposal
+from dartsctl.records import replace
 from dartsctl.stack.containers import Container
 from dartsctl.workflows.init.running_project import find_projects
 from fakes.engine import FakeEngine

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from dartsctl.config.load_settings import load
 from dartsctl.discovery.proposal import Proposal
 from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.errors import DartsctlError
+from dartsctl.records import replace
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.workflows.init.project import InitRequest, Project
 from dartsctl.workflows.init.server import find_app, find_server

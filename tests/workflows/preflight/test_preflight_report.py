@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.errors import Refused
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer, HostProcess, OwnContainer
+from dartsctl.records import replace
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import Convergence
 from dartsctl.stack.same_stack import SameStack

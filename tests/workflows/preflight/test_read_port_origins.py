@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from dartsctl.config.environment import Environment, adhoc
 from dartsctl.ports.availability import Availability
 from dartsctl.ports.conflicts import PortVerdicts
 from dartsctl.ports.verdicts import judge
+from dartsctl.records import replace
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.convergence import Convergence
 from dartsctl.stack.engine_rules import EngineRules

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from dartsctl.config import secrets
+from dartsctl.records import replace
 from dartsctl.workflows.preflight.production_checks import read_env_files, unsafe_error
 from fakes.preflights import ENVIRONMENT
 

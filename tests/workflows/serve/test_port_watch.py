@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint, TransportProtocol
 from dartsctl.workflows.serve.port_watch import Observation, PortWatch
 

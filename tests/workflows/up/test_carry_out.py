@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,6 +38,7 @@ from dartsctl.ports.holders import Connection, ForeignContainer, HostProcess, Un
 from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction, SystemdUnit
 from dartsctl.ports.process import Process
 from dartsctl.ports.resolution import ResolutionStep
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack

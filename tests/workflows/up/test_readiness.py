@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,6 +12,7 @@ import pytest
 from dartsctl.diagnosis.facts import ContainerFacts
 from dartsctl.diagnosis.inspection import Inspection
 from dartsctl.errors import DockerUnavailable
+from dartsctl.records import replace
 from dartsctl.stack.containers import Container
 from dartsctl.stack.health import Condition, StackHealth
 from dartsctl.stack.model import PortEntry, Service, Stack

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from dartsctl.ports.availability import Reason
 from dartsctl.ports.collisions import Collision, NameTaken, Paused
 from dartsctl.ports.holders import ForeignContainer, Holder, HostProcess, RivalBinding
 from dartsctl.ports.shared import SharedResource
+from dartsctl.records import replace
 from dartsctl.stack.model import PortEntry, Service, Stack
 from dartsctl.stack.port_origins import trace
 from dartsctl.workflows.up.answers import Answers

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.alerts.observations import Silence
@@ -13,6 +11,7 @@ from dartsctl.diagnosis.facts import EngineFacts
 from dartsctl.ports.holders import HostProcess
 from dartsctl.ports.process import Process
 from dartsctl.ports.strangers import Effect, Occupation, Stranger, WantedPort
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.workflows.watch.build_view import ViewBoard, port_views, service_views
 from dartsctl.workflows.watch.known import Known

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.state import Episode, Message
 from dartsctl.edges.screen.stream import Event, event_text
 from dartsctl.errors import Advice
+from dartsctl.records import replace
 from dartsctl.text.masker import Masker
 from dartsctl.workflows.watch.event_text import (
     clock,

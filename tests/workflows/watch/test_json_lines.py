@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dartsctl.alerts.state import Message
 from dartsctl.errors import Advice
+from dartsctl.records import replace
 from dartsctl.workflows.watch.json_lines import (
     message_line,
     note_line,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dartsctl.alerts.state import Episode, State
+from dartsctl.records import replace
 from dartsctl.workflows.watch.known import Known
 from fakes.alerting import a_problem
 from fakes.examinations import examination

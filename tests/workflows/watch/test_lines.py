@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dartsctl.alerts.state import SAME_CAUSE, Message
 from dartsctl.edges.screen.output import Screen
+from dartsctl.records import replace
 from dartsctl.workflows.watch.lines import JsonLines, PlainLines
 from dartsctl.workflows.watch.signals import Note, Noticed, Output
 from dartsctl.workflows.watch.view import View

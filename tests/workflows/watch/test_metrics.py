@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import urllib.request
-from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -11,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from dartsctl import __version__
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.allocation import Allocation
+from dartsctl.records import replace
 from dartsctl.workflows.watch.metrics import MetricsOutput, families_of, refuse_production_port
 from dartsctl.workflows.watch.view import PortView, ServiceView, View
 from fakes.watch_views import NOW, calm, episode, incident

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from dartsctl.diagnosis.facts import Commands
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.allocation import Allocation
+from dartsctl.records import replace
 from dartsctl.workflows.examine.probes import ExamineRequest
 from dartsctl.workflows.watch.ending import Ending
 from dartsctl.workflows.watch.lines import JsonLines, PlainLines

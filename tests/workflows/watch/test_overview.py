@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from dartsctl.alerts.problem import Subject
 from dartsctl.alerts.state import Episode
 from dartsctl.edges.screen.page import ASCII, Glyphs, Row
+from dartsctl.records import replace
 from dartsctl.workflows.watch.overview import latency, page_of, sparkline
 from dartsctl.workflows.watch.view import PortView, ServiceView, View
 from fakes.watch_views import CERTIFICATE, NOW, SQUATTER, calm, episode, incident

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.rules import Rules
 from dartsctl.edges.state.recording_file import RecordingFile
 from dartsctl.errors import DartsctlError, Refused
+from dartsctl.records import replace
 from dartsctl.workflows.watch.recording import Recorder, read_recording
 from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Observed, Seen, Sent, Signal
 from fakes.alerting import KINDS, START, a_problem, service

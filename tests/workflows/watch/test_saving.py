@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from dartsctl.alerts.notice import Notice
 from dartsctl.alerts.observations import Silence, WorkBegan
 from dartsctl.alerts.outbox import Outbox, Waiting
 from dartsctl.alerts.state import Episode, State, Work
+from dartsctl.records import replace
 from dartsctl.workflows.watch.saving import Saver, resumed
 from fakes.alerting import START, Alerting, a_problem, service
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dartsctl.errors import UsageError
+from dartsctl.records import replace
 from dartsctl.workflows.watch.units import UnitPlan, instructions, units
 
 PLAN = UnitPlan(

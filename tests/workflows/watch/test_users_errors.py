@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.state import Episode, State, Work
 from dartsctl.diagnosis.findings import Cause, Finding
+from dartsctl.records import replace
 from dartsctl.text.masker import Masker
 from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.users_errors import unexplained

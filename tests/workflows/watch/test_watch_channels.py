@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from dartsctl.config.settings import WatchSettings
 from dartsctl.edges.screen.output import Screen
+from dartsctl.records import replace
 from dartsctl.text.masker import Masker
 from dartsctl.workflows.watch.channels import Destinations, destinations_of
 from fakes.deps import FakeClock, fake_deps

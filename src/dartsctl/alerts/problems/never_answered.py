@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Cause
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from dartsctl.diagnosis.facts import Facts
     from dartsctl.diagnosis.findings import Finding
 

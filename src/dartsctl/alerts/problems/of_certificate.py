@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.problem import Problem, Subject
@@ -10,6 +9,8 @@ from dartsctl.errors import Advice
 from dartsctl.text.phrases import day
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from dartsctl.diagnosis.facts import CertificateEnd, Facts
     from dartsctl.stack.model import Mount
 

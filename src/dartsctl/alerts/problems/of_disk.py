@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 from dartsctl.alerts.problem import Problem, Subject
+from dartsctl.records import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CAUSE = "disk-full"
 _LEAST_FREE = 1 << 30
@@ -15,7 +17,7 @@ _CLOSING_PERCENT = 2
 _CLOSING_FREE = _LEAST_FREE * 11 // 10
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DiskUse:
     """The file system of a folder. Sizes are in bytes, without what only root may use."""
 

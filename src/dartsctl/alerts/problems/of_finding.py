@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.causes import HELD_PORT
@@ -12,9 +9,13 @@ from dartsctl.alerts.problem import Problem, Severity, Subject
 from dartsctl.alerts.problems.waiting import waits_for_another
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.trouble import exit_words
+from dartsctl.records import replace
+from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import local_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
     from dartsctl.diagnosis.findings import Finding, Link
 
@@ -22,9 +23,7 @@ LOG_LINES = 10
 """Lines of a container's log in the evidence."""
 _MOST_LINES = 40
 """Lines of evidence."""
-_AGES = re.compile(
-    r"(?:, (?=\d)|, now running for |; it was started )\d+ (?:s|min|h|d)(?: ago)?(?=$|;)"
-)
+_AGES = regex(r"(?:, (?=\d)|, now running for |; it was started )\d+ (?:s|min|h|d)(?: ago)?(?=$|;)")
 """`, 3 min ago`, `, now running for 2 s` and `; it was started 2 s ago`, of doctor's sentences."""
 _ENDED = ("exited", "dead", "restarting")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.problem import Problem, Severity, Subject
@@ -11,9 +9,12 @@ from dartsctl.diagnosis.findings import Cause
 from dartsctl.ports.holders import HostProcess
 from dartsctl.ports.holders.wording import process_line
 from dartsctl.ports.strangers import Effect, Occupation, Stranger, WantedPort
+from dartsctl.records import replace
 from dartsctl.text.phrases import listed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.diagnosis.facts import Commands
 
 CAUSE = "port-stranger"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.causes import OF_AN_EXIT
 from dartsctl.diagnosis.trouble import exit_words
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
     from dartsctl.alerts.problem import Problem

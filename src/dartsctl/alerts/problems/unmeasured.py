@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
     from dartsctl.alerts.problem import Problem
     from dartsctl.alerts.state import Episode
     from dartsctl.diagnosis.facts import Facts

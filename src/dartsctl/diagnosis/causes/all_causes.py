@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.causes import (
@@ -44,6 +43,8 @@ from dartsctl.diagnosis.causes import (
 from dartsctl.diagnosis.findings import Cause
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dartsctl.diagnosis.causes.base import CauseModule
 
 CAUSES: tuple[CauseModule, ...] = (

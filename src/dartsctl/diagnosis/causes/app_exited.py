@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import (
@@ -18,6 +17,8 @@ from dartsctl.diagnosis.trouble import Fix, Trouble, container_trouble, exit_wor
 from dartsctl.text.phrases import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts, ServiceFacts
 
 CAUSE = Cause.APP_EXITED

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dartsctl.diagnosis.facts import Facts
     from dartsctl.diagnosis.findings import Cause, Finding
     from dartsctl.diagnosis.repairs import Repair

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import answer_trouble, bad_answers
@@ -13,8 +11,11 @@ from dartsctl.diagnosis.proxy_end import FatalError, ends, fatal_error, fatal_tr
 from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.trouble import Rank, Scope, Trouble
 from dartsctl.errors import Advice
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import CertificateFacts, Facts
 
 CAUSE = Cause.CERTIFICATE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import answer_trouble, bad_answers
@@ -11,6 +10,8 @@ from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.repairs import by_hand
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts
     from dartsctl.diagnosis.trouble import Trouble
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import age, containers, dependencies, is_crash_looping
@@ -12,6 +11,8 @@ from dartsctl.diagnosis.trouble import Trouble, container_trouble, exit_words
 from dartsctl.text.phrases import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 
 CAUSE = Cause.CRASH_LOOP

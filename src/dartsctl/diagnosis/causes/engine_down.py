@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Cause, Link
@@ -10,6 +9,8 @@ from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.trouble import Rank, Scope, Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts
 
 CAUSE = Cause.ENGINE_DOWN

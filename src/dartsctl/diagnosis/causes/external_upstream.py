@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Cause
@@ -10,6 +9,8 @@ from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.unknown_names import unknown_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts
     from dartsctl.diagnosis.trouble import Trouble
 

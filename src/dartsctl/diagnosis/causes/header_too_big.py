@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import bad_answers
@@ -12,6 +11,8 @@ from dartsctl.diagnosis.proxy_routes import answered, front, route_trouble, then
 from dartsctl.diagnosis.repairs import by_hand
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts
     from dartsctl.diagnosis.trouble import Trouble
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import (
@@ -18,6 +17,8 @@ from dartsctl.errors import Advice
 from dartsctl.stack.bindings import ANY_IPV4
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 
 CAUSE = Cause.LOOPBACK_ONLY

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import BadAnswer, bad_answers
@@ -25,6 +24,8 @@ from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, UpstreamFacts
     from dartsctl.diagnosis.trouble import Trouble
 

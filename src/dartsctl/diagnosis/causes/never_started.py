@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import containers, dependencies, has_ended
@@ -17,13 +15,16 @@ from dartsctl.diagnosis.repairs import (
 )
 from dartsctl.diagnosis.trouble import Fix, Rank, Scope, Trouble, container_trouble
 from dartsctl.stack import compose_errors
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
     from dartsctl.stack.compose_errors import ComposeFailure
 
 CAUSE = Cause.NEVER_STARTED
-_WRAPPERS = re.compile(r"^.*(?:container init|container process|runc create failed): ")
+_WRAPPERS = regex(r"^.*(?:container init|container process|runc create failed): ")
 """What the engine, its shim and runc put before the words that matter."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import bad_answers
@@ -13,6 +12,8 @@ from dartsctl.diagnosis.repairs import Repair, RepairAction
 from dartsctl.diagnosis.trouble import Fix, Rank, Scope, Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.bad_answers import BadAnswer
     from dartsctl.diagnosis.facts import ContainerFacts, Facts
     from dartsctl.diagnosis.nginx.log import FailureCount

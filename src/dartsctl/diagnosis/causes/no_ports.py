@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import containers, is_stable
@@ -12,6 +11,8 @@ from dartsctl.diagnosis.taken_ports import missing_ports
 from dartsctl.diagnosis.trouble import Fix, Trouble, container_trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, PublishedPort, ServiceFacts
 
 CAUSE = Cause.NO_PORTS

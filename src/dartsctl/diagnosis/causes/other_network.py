@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Cause, Link
@@ -20,6 +19,8 @@ from dartsctl.diagnosis.trouble import Rank, Scope, Trouble
 from dartsctl.errors import Advice
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts, ServiceFacts
 
 CAUSE = Cause.OTHER_NETWORK

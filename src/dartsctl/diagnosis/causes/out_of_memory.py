@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import BRIEF, containers
@@ -11,8 +9,11 @@ from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.diagnosis.repairs import Repair, start_again
 from dartsctl.diagnosis.trouble import Trouble, container_trouble
 from dartsctl.errors import Advice
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts
 
 CAUSE = Cause.OUT_OF_MEMORY

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import containers, is_needed
@@ -11,6 +10,8 @@ from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.trouble import Trouble, container_trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts
 
 CAUSE = Cause.PAUSED

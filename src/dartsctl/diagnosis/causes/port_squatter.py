@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Cause
@@ -10,6 +9,8 @@ from dartsctl.diagnosis.repairs import free_and_start
 from dartsctl.diagnosis.taken_ports import port_troubles
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts
     from dartsctl.diagnosis.trouble import Trouble
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.proxy_end import ends
 from dartsctl.diagnosis.repairs import start_again
 from dartsctl.diagnosis.trouble import Fix, Trouble
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts
 
 CAUSE = Cause.PROXY_DOWN

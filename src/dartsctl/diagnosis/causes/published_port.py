@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import bad_answers
@@ -21,6 +20,8 @@ from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.wrong_ports import WrongPort, wrong_ports
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts, UpstreamFacts
     from dartsctl.diagnosis.trouble import Trouble
 

@@ -5,7 +5,6 @@ Names of services are known only to Docker's own name server, 127.0.0.11.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import BadAnswer, bad_answers
@@ -26,6 +25,8 @@ from dartsctl.diagnosis.proxy_routes import (
 from dartsctl.diagnosis.repairs import by_hand
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, UpstreamFacts
     from dartsctl.diagnosis.trouble import Trouble
 

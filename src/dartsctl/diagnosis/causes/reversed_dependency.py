@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import dependencies
@@ -12,8 +10,11 @@ from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.proxy_end import ends, fatal_error, fatal_trouble
 from dartsctl.diagnosis.repairs import NO_REPAIR, Repair, RepairAction
 from dartsctl.errors import Advice
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts, ServiceFacts
     from dartsctl.diagnosis.trouble import Trouble
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Cause, Confidence, Finding, Link
@@ -12,9 +9,13 @@ from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.proxy_path import SLACK, ProxyPath, paths
 from dartsctl.diagnosis.repairs import Repair, RepairAction
 from dartsctl.diagnosis.trouble import Fix, Rank, Scope, Trouble
+from dartsctl.records import record
 from dartsctl.stack.bindings import bracketed, normal_address
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from dartsctl.diagnosis.facts import Facts, HttpFacts
     from dartsctl.diagnosis.nginx.config import Route
     from dartsctl.diagnosis.nginx.log import FailureCount
@@ -29,10 +30,10 @@ _CONNECTING = (
 )
 
 
-_REQUEST = re.compile(r'request: "[A-Z]+ ([^ "?]+)')
+_REQUEST = regex(r'request: "[A-Z]+ ([^ "?]+)')
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _StaleAddress:
     """An address that nginx connects to for a service that does not have it."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import bad_answers, starting_trouble
@@ -21,6 +20,8 @@ from dartsctl.diagnosis.trouble import Trouble, container_trouble, shortened
 from dartsctl.text.phrases import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 
 CAUSE = Cause.UNHEALTHY

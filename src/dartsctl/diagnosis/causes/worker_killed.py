@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import BadAnswer, answer_trouble, bad_answers
@@ -14,12 +11,16 @@ from dartsctl.diagnosis.proxy_path import SLACK
 from dartsctl.diagnosis.proxy_routes import front
 from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.trouble import Rank, Scope, Trouble, container_trouble
+from dartsctl.records import replace
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts, LoggedLine
 
 CAUSE = Cause.WORKER_KILLED
-_LINES = re.compile(
+_LINES = regex(
     r"WORKER TIMEOUT|Worker \(pid:\d+\) was (?:sent|terminated due to) (?:SIG|signal)"
     r"|DAMN ! worker \d+ .*died|child \d+ exited on signal"
 )

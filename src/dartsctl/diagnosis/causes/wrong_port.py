@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import BRIEF, age
@@ -22,6 +21,8 @@ from dartsctl.errors import Advice
 from dartsctl.text.phrases import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts
 
 CAUSE = Cause.WRONG_PORT

@@ -3,8 +3,6 @@ uwsgi, FastCGI or gRPC to an http port."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import BadAnswer, answer_of
@@ -21,8 +19,11 @@ from dartsctl.diagnosis.proxy_routes import (
     where,
 )
 from dartsctl.diagnosis.repairs import by_hand
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.diagnosis.facts import Facts, UpstreamFacts
     from dartsctl.diagnosis.trouble import Trouble
 

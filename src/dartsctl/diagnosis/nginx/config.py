@@ -10,19 +10,23 @@ import fnmatch
 import posixpath
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from dartsctl.diagnosis.nginx.grammar import Directive, parse
 from dartsctl.diagnosis.nginx.limits import Limit, LimitScope, limit_scope
+from dartsctl.records import field, record, replace
 from dartsctl.stack.bindings import bracketed
+from dartsctl.text.patterns import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 PASSES = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
 _NESTED = ("location", "if", "limit_except")
 """Blocks that may pass requests on."""
-_FILE = re.compile(r"^# configuration file (.+):$", re.MULTILINE)
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
-_SCHEME = re.compile(r"^(https?|grpcs?|uwsgi|suwsgi)://", re.IGNORECASE)
+_FILE = regex(r"(?m)^# configuration file (.+):$")
+_VARIABLE = regex(r"\$(?:\{(\w+)\}|(\w+))")
+_SCHEME = regex(r"(?i)^(https?|grpcs?|uwsgi|suwsgi)://")
 _PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
 _DEEPEST = 20
 """Levels of includes."""
@@ -32,7 +36,7 @@ _LONGEST_VALUE = 4096
 """Characters of a variable's value: `set $a $a$a` doubles it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Listen:
     """One `listen`: a port inside the container."""
 
@@ -45,7 +49,7 @@ class Listen:
     """Its server gets the requests for names that no server has."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Target:
     """The target of a request. `host` is a name, an address, or `unix:PATH` (port 0)."""
 
@@ -58,7 +62,7 @@ class Target:
         return f"{bracketed(self.host)}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Route:
     """One location that passes requests on."""
 
@@ -81,7 +85,7 @@ class Route:
     limits: tuple[Limit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Server:
     """One `server` block."""
 
@@ -95,7 +99,7 @@ class Server:
     """It closes requests for `/` without an answer on purpose: `return 444`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Config:
     """The parts of a configuration that matter here."""
 
@@ -266,7 +270,7 @@ def _listen(directive: Directive) -> Listen | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Scope:
     """What a block has from its own level and from the outer ones."""
 

@@ -5,16 +5,19 @@ Odd input never raises. Source: nginx's core, `ngx_conf_read_token`.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dartsctl.records import field, record, replace
+from dartsctl.text.patterns import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _DEEPEST = 20
 """Levels of blocks."""
 _MOST_TOKENS = 200_000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Directive:
     """One directive: its words and its block; `block` is None if it ends with a semicolon."""
 
@@ -64,14 +67,13 @@ def _close(levels: list[list[Directive]], heads: list[Directive]) -> None:
     levels[-1].append(replace(head, block=tuple(inner) if len(heads) < _DEEPEST else ()))
 
 
-_TOKEN = re.compile(
-    r"""\s+ | \#[^\n]*
+_TOKEN = regex(
+    r"""(?xs)\s+ | \#[^\n]*
     | (?P<quoted>"(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*')
     | (?P<mark>[;{}])
     | (?P<word>(?:\\. | \$\{[^}\s]*\} | [^\s;{}\\])+ | \\ )""",
-    re.VERBOSE | re.DOTALL,
 )
-_ESCAPE = re.compile(r"\\([\"'\\ ;{}#])")
+_ESCAPE = regex(r"\\([\"'\\ ;{}#])")
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str, int]]:

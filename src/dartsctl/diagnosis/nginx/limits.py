@@ -6,28 +6,30 @@ Sources: ngx_http_limit_req_module, ngx_http_limit_conn_module.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.nginx.log import split_line
+from dartsctl.records import field, record, replace
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from dartsctl.diagnosis.nginx.grammar import Directive
 
 _LEVELS = ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")
-_RATE = re.compile(r"rate=(\d{1,9})r/([sm])")
+_RATE = regex(r"rate=(\d{1,9})r/([sm])")
 _UNLOGGED = ("syslog:", "memory:", "/dev/null", "off")
-_LINE = re.compile(
+_LINE = regex(
     r"(?P<what>limiting requests|limiting connections|delaying request)(?!, dry run)"
     r'.* by zone "(?P<zone>[^"]*)"'
 )
-_REQUEST = re.compile(r'request: "[A-Z]+ (?P<path>[^ "]+)')
+_REQUEST = regex(r'request: "[A-Z]+ (?P<path>[^ "]+)')
 _MARGIN = 0.1
 """Seconds: a request may be a little later than the one before it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limit:
     """One limit of a location."""
 
@@ -57,7 +59,7 @@ class Limit:
         return f"{'limit_req' if self.rate else 'limit_conn'} zone {self.zone}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LimitScope:
     """The limits that a block has from its own level and from the outer ones."""
 
@@ -144,7 +146,7 @@ def _number(text: str) -> int:
 # --- the log ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LimitedRequest:
     """One line of nginx's log about a request that a limit has refused or delayed."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.nginx.config import directives
@@ -17,12 +15,15 @@ from dartsctl.stack.bindings import (
 )
 from dartsctl.stack.model import PortEntry
 from dartsctl.text.numbers import parse_digits
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from dartsctl.diagnosis.nginx.grammar import Directive
 
 _BLOCKS = ("http", "stream", "mail")
-_PLACE = re.compile(r"(?:(\[[0-9A-Fa-f:.]+\]|[^:]*):)?([0-9]+)(?:-([0-9]+))?")
+_PLACE = regex(r"(?:(\[[0-9A-Fa-f:.]+\]|[^:]*):)?([0-9]+)(?:-([0-9]+))?")
 """`80`, `8000-8010`, `127.0.0.1:80`, `[::]:80`, `*:80`."""
 _MOST_PORTS = 1000
 _MAIN = "/etc/nginx/nginx.conf"

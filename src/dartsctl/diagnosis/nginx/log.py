@@ -8,13 +8,17 @@ counts where the log comes from it. The times of a log file are taken in the con
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
 
+from dartsctl.records import record
+from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import local_time
 from dartsctl.text.safe_text import cut
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class NginxFailure(Enum):
@@ -86,20 +90,19 @@ _PATTERNS: tuple[tuple[re.Pattern[str], NginxFailure], ...] = tuple(
         ),
     )
 )
-_LINE = re.compile(
-    r"(?:(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d) "
+_LINE = regex(
+    r"(?s)(?:(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d) "
     r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d) |nginx: )"
     r"\[(?P<level>\w+)\] (?:\d+#\d+: )?(?:\*\d+ )?(?P<text>.*)",
-    re.DOTALL,
 )
-_UPSTREAM = re.compile(r'upstream: "(?:\w+://)?((?:\[[^\]"]*\]|[^:/"]*)(?::\d+)?)')
-_PLACE = re.compile(r" in (/[^\s:]+:\d+)$")
-_BEGIN = re.compile(r"\s*(?:\d{4}/\d\d/\d\d \d\d:|nginx: )")
-_REQUEST = re.compile(r'request: "\w+ (\S+)')
+_UPSTREAM = regex(r'upstream: "(?:\w+://)?((?:\[[^\]"]*\]|[^:/"]*)(?::\d+)?)')
+_PLACE = regex(r" in (/[^\s:]+:\d+)$")
+_BEGIN = regex(r"\s*(?:\d{4}/\d\d/\d\d \d\d:|nginx: )")
+_REQUEST = regex(r'request: "\w+ (\S+)')
 _LEVELS = ("error", "crit", "alert", "emerg", "warn")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogParts:
     """One line of the error log. `when` is Unix time, None if the line has none."""
 
@@ -108,7 +111,7 @@ class LogParts:
     when: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LoggedFailure:
     """One line that reports a failure."""
 
@@ -122,7 +125,7 @@ class LoggedFailure:
     """The host, file or address that the failure is about."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FailureCount:
     """The same failure of the same upstream, counted."""
 

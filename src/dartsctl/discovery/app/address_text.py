@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 
+from dartsctl.records import field, record
 from dartsctl.server.service_targets import DEFAULT_PORTS
+from dartsctl.text.patterns import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 _EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
 LOCAL = frozenset({"localhost", "127.0.0.1", _EVERY_ADDRESS, "[::1]", "host.docker.internal"})
-_ADDRESS = re.compile(
-    r"""(?P<before>^|//|@|[,;\s=])
+_ADDRESS = regex(
+    r"""(?x)(?P<before>^|//|@|[,;\s=])
         (?P<host>[A-Za-z0-9][\w.-]*|\[::1\])
         (?::(?P<port>\d{1,5}))?
         (?=$|[/,;?\s&])""",
-    re.VERBOSE,
 )
-HOST_NAME = re.compile(
-    r"(?i)(?:(.*)_)?(?:host|hostname|server|servers|addr|address|broker|service)s?"
-)
-CALLBACK = re.compile(r"(?i)redirect|callback|logout|(public|base|site|app|external|own)_ur[li]")
-SCHEME = re.compile(r"^(?:jdbc:)?([a-zA-Z][\w.-]*)(?:\+\w+)?://")
+HOST_NAME = regex(r"(?i)(?:(.*)_)?(?:host|hostname|server|servers|addr|address|broker|service)s?")
+CALLBACK = regex(r"(?i)redirect|callback|logout|(public|base|site|app|external|own)_ur[li]")
+SCHEME = regex(r"^(?:jdbc:)?([a-zA-Z][\w.-]*)(?:\+\w+)?://")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StackAddresses:
     """Where services are, inside the stack and on this host.
 

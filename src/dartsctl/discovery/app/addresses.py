@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.app.address_text import StackAddresses
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from dartsctl.discovery.app.app import App
     from dartsctl.discovery.stack_facts import StackFacts
     from dartsctl.discovery.written_model import WrittenService

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dartsctl.discovery.app.app_service import AppService, Place
     from dartsctl.discovery.app.entry import EntryPoint
     from dartsctl.discovery.app.entry_point import EntryChoice
@@ -21,7 +23,7 @@ def _nowhere(_service: str, _key: str) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class App:
     """The app of a project: its folder and files, how it is started, and the service that runs it.
 

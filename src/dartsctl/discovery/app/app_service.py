@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.discovery.app.command_entry import entry_of
@@ -13,23 +11,25 @@ from dartsctl.discovery.app.entry import CommandLine, EntryPoint
 from dartsctl.discovery.app.health_path import path_of_check
 from dartsctl.discovery.dockerfile import Dockerfile, Written, read_dockerfile
 from dartsctl.discovery.service_roles import role_of_image
+from dartsctl.records import field, record
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
     from dartsctl.discovery.app.sources import Sources
 
-_NO_APP = re.compile(
+_NO_APP = regex(
     r"(?i)(?:^|[\W_])(?:celery|workers?\d*|beat|flower|scheduler|cron|migrat\w+|docs|tests?"
     r"|front-?end|client|node|npm|webpack|vite|assets|css|js|nginx|proxy|caddy|traefik|gateway"
     r"|db|database|postgres\w*|mysql|mariadb|mongo\w*|redis|rabbitmq)(?=$|[\W_])"
 )
 """In the name of a service that is built from the app's folder, but is not the app."""
-_WORKER = re.compile(r"(?:^|[\s/])(?:celery|rq|dramatiq|huey_consumer\S*|flower)(?=$|\s)")
+_WORKER = regex(r"(?:^|[\s/])(?:celery|rq|dramatiq|huey_consumer\S*|flower)(?=$|\s)")
 
 Place = Callable[[str, str], str]
 """The place of a service's key in the Compose files: `compose.yaml:12`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Image:
     """How a service's image is built; `file` is empty for one that is not."""
 
@@ -37,7 +37,7 @@ class _Image:
     dockerfile: Dockerfile = field(default_factory=Dockerfile)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AppService:
     """A service that is built from the app's folder, or runs it from there."""
 

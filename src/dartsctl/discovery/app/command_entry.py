@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 
 from dartsctl.discovery.app.command_words import (
     Program,
@@ -24,7 +22,12 @@ from dartsctl.discovery.app.imported_app import (
 )
 from dartsctl.discovery.app.server_calls import ServerCall, server_call
 from dartsctl.discovery.app.sources import Sources
+from dartsctl.records import replace
 from dartsctl.server.request import PORT_VARIABLES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def entry_of(sources: Sources, command: CommandLine) -> EntryPoint | None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+from dartsctl.records import record
+from dartsctl.text.patterns import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 _WRAPPERS = frozenset(
     [
@@ -17,18 +22,18 @@ _WRAPPERS = frozenset(
 _WITH_USER = frozenset({"gosu", "su-exec"})
 _RUNNERS = frozenset({"uv", "poetry", "pipenv", "pdm", "hatch", "rye"})
 _SHELLS = frozenset({"sh", "bash", "ash", "dash"})
-_WAITING = re.compile(r".*wait[-_]?for.*|dockerize|watchmedo|newrelic-admin")
+_WAITING = regex(r".*wait[-_]?for.*|dockerize|watchmedo|newrelic-admin")
 _PROGRAMS = frozenset(
     [
         *("flask", "gunicorn", "waitress-serve", "uwsgi"),
         *("uvicorn", "hypercorn", "daphne", "fastapi"),
     ]
 )
-_PYTHON = re.compile(r"(python|pypy)[0-9.]*|\{python\}")
+_PYTHON = regex(r"(python|pypy)[0-9.]*|\{python\}")
 _FLAGS_WITH_VALUE = ("-X", "-W", "--check-hash-based-pycs")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Program:
     """A program and its arguments. A Python file has its path as `name`, `-m X` the name `X`."""
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 from dartsctl.config.server_program import ENTRY_POINTS
+from dartsctl.records import field, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PYTHON = "{python}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CommandLine:
     """A command line that somebody has written, and its place: `Dockerfile:7`."""
 
@@ -22,7 +24,7 @@ class CommandLine:
     """The folders whose content is the program's own folder there."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EntryPoint:
     """A command that starts the app; its placeholders are not replaced yet.
 

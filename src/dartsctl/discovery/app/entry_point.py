@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from dartsctl.config.server_program import ENTRY_POINTS
 from dartsctl.discovery.app.command_entry import (
@@ -20,6 +18,11 @@ from dartsctl.discovery.app.entry import CommandLine, EntryPoint
 from dartsctl.discovery.app.imported_app import flask_entry, of_target
 from dartsctl.discovery.app.server_calls import module_name, server_call
 from dartsctl.discovery.app.sources import Function, Sources, dotted
+from dartsctl.records import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _SCRIPTS = (*ENTRY_POINTS, "wsgi.py", "main.py", "server.py", "manage.py", "asgi.py")
 _MORE_SCRIPTS = ("application.py", "start.py", "serve.py", "web.py", "src/main.py", "src/app.py")
@@ -27,7 +30,7 @@ _APP_NAMES = ("app", "application", "create_app", "make_app", "server", "asgi_ap
 _HINTS = ("run.sh", "start.sh", "dev.sh", "entrypoint.sh", "docker-entrypoint.sh", "Makefile")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EntryChoice:
     """The entry point, or several that are equally good: then `chosen` is None."""
 

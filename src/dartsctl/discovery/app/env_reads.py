@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from dartsctl.discovery.app.sources import Sources, argument, dotted, text_of
+from dartsctl.records import record
+from dartsctl.text.patterns import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _SUBSCRIPTS = ("os.environ", "environ", "env")
 _CALLS = frozenset(
@@ -19,10 +22,10 @@ _CALLS = frozenset(
     ]
 )
 """os, python-decouple, environs and django-environ."""
-_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+_NAME = regex(r"[A-Z][A-Z0-9_]*")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnvRead:
     """A variable that is read at `where` (`app.py:12`). `default`: its literal default, if any."""
 

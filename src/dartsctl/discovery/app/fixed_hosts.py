@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.app.env_reads import read_by
@@ -12,6 +11,8 @@ from dartsctl.discovery.proposal import Task
 from dartsctl.server.service_targets import service_targets
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
     from dartsctl.discovery.app.app import App
 
 _MOST = 3

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable
+from dartsctl.text.patterns import regex
 
-_URL = re.compile(
-    r"""https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]|\$\{?HOSTNAME\}?)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+_URL = regex(
+    r"""(?x)https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]|\$\{?HOSTNAME\}?)
         (?::(?P<port>\d{1,5}|\$\{?\w+(?::?-\d+)?\}?))?
         (?P<path>/[\w./~%?&=-]*)?(?=[\s"'`)|;,\\]|$)""",
-    re.VERBOSE,
 )
 
 

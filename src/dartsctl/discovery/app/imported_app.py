@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.app.command_words import value_of, without_address
 from dartsctl.discovery.app.entry import PYTHON, EntryPoint
 from dartsctl.discovery.app.server_calls import ASGI, kind_of, server_call
 from dartsctl.discovery.app.sources import Function, Sources
+from dartsctl.records import replace
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.discovery.app.command_words import Program
 
 FLASK_ADDRESS = ("--host", "-h", "--port", "-p")
-_OLD_FLASK = re.compile(r"(?im)^flask[ \t]*(==|~=|<=)[ \t]*(0|1|2\.[01])(\.|\s|$)")
+_OLD_FLASK = regex(r"(?im)^flask[ \t]*(==|~=|<=)[ \t]*(0|1|2\.[01])(\.|\s|$)")
 """Versions without the option --app."""
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.proposal import Task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from dartsctl.discovery.app.server_env import Misleading, ServerVariable
     from dartsctl.ports.allocation import Allocation
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from dartsctl.discovery.app.sources import Function, Sources, argument, dotted, text_of
+from dartsctl.records import field, record
+from dartsctl.text.patterns import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 _OWNERS = ("Flask", "FastAPI", "Blueprint", "APIRouter", "Starlette", "Quart", "APIBlueprint")
 _REGISTER = ("register_blueprint", "include_router", "register_api")
-_LOGIN = re.compile(r"(?i)login|auth|jwt|token|permission|role|session|user|admin|protect|verify")
+_LOGIN = regex(r"(?i)login|auth|jwt|token|permission|role|session|user|admin|protect|verify")
 _MOST_LINKS = 6
 
 _HEALTH_PATHS = (
@@ -24,7 +28,7 @@ _HEALTH_PATHS = (
 app's services, such as /ready: these need not run."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Route:
     """A path, and where it is defined: `app.py:12`."""
 
@@ -32,7 +36,7 @@ class Route:
     where: str
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Owner:
     """An app or blueprint: its own prefix, and where it is mounted."""
 

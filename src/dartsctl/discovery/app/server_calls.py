@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dartsctl.discovery.app.env_reads import read_by
 from dartsctl.discovery.app.sources import (
@@ -17,6 +15,10 @@ from dartsctl.discovery.app.sources import (
     text_of,
     value_in,
 )
+from dartsctl.records import record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 PortKind = Literal["default", "literal", "variable", "argument", "unknown"]
 
@@ -56,7 +58,7 @@ _RUN = ("run", "run_server")
 _MOST_STEPS = 200
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Port:
     """Where the port of a server comes from. `names` are variables, or the option `--port`."""
 
@@ -65,7 +67,7 @@ class Port:
     number: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServerCall:
     """The call that serves. `target`: the app as `module:name`, empty where it is not clear."""
 
@@ -76,7 +78,7 @@ class ServerCall:
     reloads: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Place:
     """Where an expression stands: its file, and the statements whose names it sees first."""
 

@@ -7,8 +7,6 @@ stack gets a placeholder instead: on this host, `localhost:5432` may be producti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from dartsctl.discovery.app.address_text import (
@@ -20,11 +18,14 @@ from dartsctl.discovery.app.address_text import (
     StackAddresses,
     escaped,
 )
+from dartsctl.records import field, record, replace
 from dartsctl.server.request import HOST_VARIABLES, PORT_VARIABLES
 from dartsctl.stack.config_errors.interpolation import Reference, parts_of
 from dartsctl.text.secret_names import is_secret_name, password_in
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dartsctl.discovery.app.env_reads import EnvRead
 
 Origin = Literal["container", "env file", "default"]
@@ -33,7 +34,7 @@ _OWN_ADDRESS = frozenset({*PORT_VARIABLES, *HOST_VARIABLES, "HOST", "BIND", "LIS
 """Variables for what the server itself binds."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Source:
     """A text of a variable, and its place: `compose.yaml:12`, `.env:3`, `app.py:35`."""
 
@@ -43,7 +44,7 @@ class Source:
     """A text of a container is as the Compose files have it, and may use other variables."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AppVariables:
     """What is known about an app's variables.
 
@@ -57,7 +58,7 @@ class AppVariables:
     loaded: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServerVariable:
     """A line of `[server.env]`. `is_callback`: an identity provider must know its URL."""
 
@@ -67,7 +68,7 @@ class ServerVariable:
     is_callback: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Misleading:
     """A variable that leads to production or to nothing, and that no line can change.
 

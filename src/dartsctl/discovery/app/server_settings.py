@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.config.server_program import ENTRY_POINTS
@@ -15,6 +14,7 @@ from dartsctl.discovery.settings_text import setting_line
 from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from dartsctl.discovery.app.app import App

@@ -5,8 +5,12 @@ from __future__ import annotations
 import ast
 import posixpath
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+
+from dartsctl.records import field, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 _MOST_LINKS = 12
 """How many names are followed from file to file: imports may lead in a circle."""
@@ -14,7 +18,7 @@ _MOST_LINKS = 12
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Imported:
     """Where a name of a Python file is from: a module, and the name there (empty: the module)."""
 
@@ -24,7 +28,7 @@ class Imported:
     """The file of the module, empty if it is none of the app's."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Sources:
     """The files below the app's folder, by their path from there: `app.py`, `shop/__init__.py`.
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.dev_stack.needed_services import dependents, names_host
 from dartsctl.discovery.dev_stack.shared_with_production import published_by
 from dartsctl.discovery.yaml_text import yaml_text
 from dartsctl.ports.remapping import choose
+from dartsctl.records import field, record, replace
 from dartsctl.stack.model import PortEntry
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _RESET = "!reset null"
 IsFree = Callable[["TransportProtocol", int], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Numbers:
     """Which host ports the dev stack may have.
 

@@ -7,19 +7,20 @@ depends on. Not the app itself, which runs on the host, and not what stands befo
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.service_roles import is_outsider, kind_of, role_of
+from dartsctl.records import field, record
 from dartsctl.stack.bindings import HIGHEST_PORT
 from dartsctl.text.numbers import parse_digits
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from dartsctl.stack.model import Service, Stack
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DevServices:
     """The services of the dev stack: those that `dev` starts, and why it starts no others."""
 

@@ -7,19 +7,20 @@ volumes go by the engine's names, those that Compose derives from the project ar
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.service_roles import kind_of
+from dartsctl.records import record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from dartsctl.discovery.service_roles import ServiceKind
     from dartsctl.stack.model import Mount, Service, Stack
     from dartsctl.stack.subnets import Subnet
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shared:
     """What a dev stack shares with production, by the dev stack's services and keys."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dartsctl.config.secrets import is_placeholder, is_weak
 from dartsctl.discovery.secrets.secret_owners import SecretVariable, is_issued_name
+from dartsctl.records import record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 ChoiceKind = Literal["new", "current", "literal", "ask", "may-ask", "default"]
 """`new`: a new secret. `current`: the secret of data that exists already. `literal`: a secret that
@@ -17,7 +19,7 @@ files have a value that may stay.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wanted:
     """A variable that an env file does not set. `default` is what counts without it."""
 
@@ -26,7 +28,7 @@ class Wanted:
     is_required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Choice:
     """What is to be said about a variable. `secret` is what is known about it if it is one."""
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from dartsctl.text.patterns import regex
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from dartsctl.discovery.secrets.env_choices import Choice
 
-_PLAIN = re.compile(r"[^\s'\"#\\`]*")
+_PLAIN = regex(r"[^\s'\"#\\`]*")
 
 
 def new_text(

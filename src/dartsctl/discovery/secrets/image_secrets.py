@@ -7,10 +7,13 @@ Sources: the images' pages on Docker Hub, and the documentation of the programs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from dartsctl.stack.model import image_name
 from dartsctl.text.secret_names import word_set
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _IMAGES: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
     (

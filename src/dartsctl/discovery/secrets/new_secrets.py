@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Mapping
 
 from dartsctl.config.secrets import is_placeholder, is_weak
 from dartsctl.text.secret_names import is_secret_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LENGTH, _BASE_LENGTH = 48, 64
 """Characters of a new secret."""

@@ -7,25 +7,27 @@ a wrong random value would look like a right one.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from dartsctl.discovery.secrets.image_secrets import initial_variables, password_options
+from dartsctl.records import field, record
 from dartsctl.stack.config_errors.interpolation import expand, references
 from dartsctl.stack.model import image_name
+from dartsctl.text.patterns import regex
 from dartsctl.text.secret_names import is_secret_name, userinfo, word_set
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
     from dartsctl.discovery.written_model import WrittenService
 
 Owner = Literal["stack", "app", "person"]
 
 _MARK = "\x01{}\x02"  # no file contains it
-_HOST = re.compile(r"^[a-zA-Z][\w+.-]*://(?:[^/@\s]*@)?([^/:?#\s]+)")
+_HOST = regex(r"^[a-zA-Z][\w+.-]*://(?:[^/@\s]*@)?([^/:?#\s]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """A variable of a service, or (without a name) its command."""
 
@@ -36,7 +38,7 @@ class Place:
         return f"{self.service}.{self.name}" if self.name else f"the command of {self.service}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SecretVariable:
     """A secret of the Compose files that has no value yet."""
 
@@ -59,7 +61,7 @@ class SecretVariable:
         return tuple(name for name in names if name != self.server)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SecretsQuestion:
     """What is known about a stack's variables.
 

@@ -5,24 +5,24 @@ What belongs together gets one variable: a database's password, and the URLs tha
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.config.secrets import is_user, is_weak
 from dartsctl.discovery.secrets.image_secrets import initial_variables
 from dartsctl.discovery.secrets.secret_owners import Place, as_variable, is_for_server
 from dartsctl.discovery.yaml_text import yaml_text
+from dartsctl.records import field, record, replace
+from dartsctl.text.patterns import regex
 from dartsctl.text.secret_names import is_never_secret, is_secret_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from dartsctl.discovery.written_model import WrittenService
 
-_LOGIN = re.compile(
-    r"(?P<before>[a-zA-Z][\w+.-]*://(?P<user>[^@\s]*):)(?P<password>[^:@/\s${}]+)"
+_LOGIN = regex(
+    r"(?s)(?P<before>[a-zA-Z][\w+.-]*://(?P<user>[^@\s]*):)(?P<password>[^:@/\s${}]+)"
     r"(?P<after>@(?P<host>[^/:?#\s]*).*)",
-    re.DOTALL,
 )
 
 _HEAD = (
@@ -31,7 +31,7 @@ _HEAD = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WeakLiteral:
     """A fixed text of a service's variable that is, or contains, a weak secret."""
 

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +25,7 @@ from dartsctl.edges.engine.installation import (
 from dartsctl.edges.engine.kept_models import Answered, KeptModels
 from dartsctl.edges.engine.known_answers import KnownAnswers, NothingAnswered
 from dartsctl.errors import DartsctlError
+from dartsctl.records import record
 from dartsctl.stack.compose_errors import unset_variables, without_env_text
 from dartsctl.stack.compose_model import MODEL, read_stack
 from dartsctl.stack.long_ports import wrong_port
@@ -36,6 +35,8 @@ from dartsctl.text.masker import Masker
 from dartsctl.text.strict_json import Cursor, Source, parse_json, read_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
     from dartsctl.config.environment import Environment, EnvValue
     from dartsctl.edges.engine.remembered_calls import RememberedCalls, Remembering
 
@@ -45,7 +46,7 @@ _SECRET_LIMIT = 1 << 16
 """Bytes that are read of a secret's file."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Resolved:
     """Compose's resolved JSON model, and the unset variables that it replaced by nothing."""
 

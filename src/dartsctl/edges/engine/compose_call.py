@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl import spawn
 from dartsctl.edges.engine import early_config
 from dartsctl.edges.engine.early_config import plain_environ
 from dartsctl.edges.engine.kept_models import Answered
+from dartsctl.records import record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
     from dartsctl.config.environment import Environment
     from dartsctl.edges.engine.remembered_calls import RememberedCalls, Remembering
 
@@ -20,7 +21,7 @@ _BY_PROJECT = frozenset({"down", "restart", "logs"})
 """What Compose does by the labels of a project's containers, without any file."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ComposeCall:
     """How Compose is called for `environment`: its program, and the seconds it has to answer.
 

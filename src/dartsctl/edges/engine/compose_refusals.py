@@ -6,9 +6,7 @@ Compose is asked more for this, so it is done only for an error that is shown.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.config.check_command import check_command, typed
@@ -21,6 +19,9 @@ from dartsctl.text.phrases import did_you_mean, shell_command
 from dartsctl.text.strict_json import parse_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
     from dartsctl import spawn
     from dartsctl.config.environment import EnvValue
     from dartsctl.edges.engine.compose_call import ComposeCall

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from dartsctl.stack.compose_model import MODEL, read_stack
 from dartsctl.text.strict_json import parse_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from dartsctl import spawn
     from dartsctl.edges.engine.compose_call import ComposeCall
     from dartsctl.edges.engine.kept_models import KeptModels

@@ -7,21 +7,23 @@ is started: the version of a known Compose is not asked for again (KnownVersions
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from dartsctl import spawn
 from dartsctl.errors import DartsctlError, DockerUnavailable
+from dartsctl.records import record
 from dartsctl.system import bounded_file
+from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import shell_command
 from dartsctl.text.safe_text import cut
 from dartsctl.text.strict_json import Cursor, Source, parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 PLUGIN_FOLDERS = (
@@ -37,11 +39,10 @@ OLDEST = (2, 24, 4)
 _UNIX = "unix://"
 _NEEDED = f"dartsctl needs Compose {'.'.join(map(str, OLDEST))} or newer"
 VERSION_DEADLINE = 10.0  # seconds
-_VERSION = re.compile(
-    r"(?:docker[- ]compose version )?v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+.,].*)?",
-    re.IGNORECASE,
+_VERSION = regex(
+    r"(?i)(?:docker[- ]compose version )?v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+.,].*)?",
 )
-_NO_PLUGIN = re.compile(r"is not a docker command|unknown command|unknown (shorthand )?flag")
+_NO_PLUGIN = regex(r"is not a docker command|unknown command|unknown (shorthand )?flag")
 
 ProblemKind = Literal["missing", "v1", "old", "broken", "podman"]
 
@@ -69,7 +70,7 @@ class NothingKnown:
         """Do nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ComposeProgram:
     """A Compose that dartsctl can use: the command that starts it, and its version."""
 
@@ -77,7 +78,7 @@ class ComposeProgram:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ComposeProblem:
     """Why a Compose cannot be used. `hint`: the command that helps, empty to install Compose."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dartsctl.records import field, record
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.spawn import Completed
 
 _FRESH = 10.0
@@ -29,7 +31,7 @@ class Answered:
         """Do nothing: there is no process."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class KeptModels:
     """The answers by their command line. Each is given out once."""
 

@@ -6,20 +6,21 @@ They are asked to pick an environment's files; each is a Compose call of some te
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.config.environment import default_env_files
 from dartsctl.system import bounded_file
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from dartsctl.config.environment import Environment
 
-_OTHER_FILES = re.compile(r"\b(?:include|extends)\b")
+_OTHER_FILES = regex(r"\b(?:include|extends)\b")
 """What makes an answer depend on files that are not named here."""
-_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_VARIABLE = regex(r"\$\{?([A-Za-z_]\w*)")
 
 
 class KnownAnswers(Protocol):

@@ -6,16 +6,16 @@ the Compose files name others: then it counts only for a short time.
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import default_env_files
+from dartsctl.records import field, record
 from dartsctl.system import bounded_file
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from dartsctl.config.environment import Environment
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _LONG, _SHORT = 600.0, 60.0
 """Seconds for which an answer counts, where all files are known, and where they are not."""
-_OTHER_FILES = re.compile(r"\b(?:include|extends|env_file|label_file)\b")
+_OTHER_FILES = regex(r"\b(?:include|extends|env_file|label_file)\b")
 """What makes an answer depend on files that are not named here."""
 _MOST = 32
 """Answers that are kept."""
@@ -32,14 +32,14 @@ _MOST = 32
 _Stamp = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Kept:
     done: Completed
     stamp: _Stamp
     until: float
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class RememberedCalls:
     """The latest successful answers by their command line. Raises nothing."""
 
@@ -79,7 +79,7 @@ class RememberedCalls:
         return _stamp_of(environment)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Remembering:
     """A process in place of a `spawn.Running`, whose output is kept."""
 

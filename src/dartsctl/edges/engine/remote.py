@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dartsctl import spawn
 from dartsctl.diagnosis.nginx.log import parse_moment
@@ -21,6 +20,9 @@ from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.json_fields import read_address, read_port_text
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.strict_json import Cursor, Source, read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _DEADLINE = 20.0
 """Seconds for one answer. An ssh connection takes a few of them."""

@@ -6,7 +6,6 @@ It lists the containers in 2 ms, where `docker ps` takes 50 ms.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
@@ -23,6 +22,8 @@ from dartsctl.stack.subnets import NetworkInUse, NetworkUse, read_networks, read
 from dartsctl.text.strict_json import Cursor, read_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.diagnosis.container_file import ContainerFile
     from dartsctl.diagnosis.inspection import Inspection
     from dartsctl.diagnosis.log_stream import LogLine

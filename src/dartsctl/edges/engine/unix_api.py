@@ -6,7 +6,6 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dartsctl.edges.engine import daemon, unix_http
@@ -14,6 +13,10 @@ from dartsctl.edges.engine.installation import no_engine, socket_path
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.text.http_status import http_status
 from dartsctl.text.strict_json import Cursor, Source, read_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ANSWER_LIMIT = 16 << 20
 """Bytes of an answer."""

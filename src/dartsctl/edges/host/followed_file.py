@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _CHUNK = 256 << 10
 """Bytes that are read at once. What is left comes the next time."""

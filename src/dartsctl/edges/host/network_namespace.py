@@ -5,20 +5,21 @@ Read from /proc/PID/net of the container's first process (Linux, usually only as
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.ports.socket_table import ALL_PORTS, proc_rows
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.ports.listeners import Listener
     from dartsctl.stack.bindings import Endpoint
 
 TABLES = ("tcp", "tcp6")
 _END = r"(?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}"
-_ROW = re.compile(
+_ROW = regex(
     rf" *[0-9]+: {_END} {_END} [0-9A-F]{{2}} \S+ \S+ \S+"
     r" +[0-9]{1,10} +[0-9]+ [0-9]{1,20}(?: |$)"
 )

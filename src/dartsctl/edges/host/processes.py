@@ -6,11 +6,9 @@ The only file that imports psutil for processes.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -18,8 +16,11 @@ from typing import TYPE_CHECKING, TypeVar
 from dartsctl.edges.host.signals import foreign_process
 from dartsctl.errors import Advice, Refused
 from dartsctl.ports.process import Process
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import psutil
 
 T = TypeVar("T")
@@ -49,8 +50,8 @@ _FORWARDERS = frozenset(
         "OrbStack Helper",
     }
 )
-_CONTAINER = re.compile(r"(?:docker[-/]|/containers/|libpod-|cri-containerd-)([0-9a-f]{64})")
-_MOUNTS = re.compile(r"/containers/([0-9a-f]{64})/(?:resolv\.conf|hostname|hosts)\b")
+_CONTAINER = regex(r"(?:docker[-/]|/containers/|libpod-|cri-containerd-)([0-9a-f]{64})")
+_MOUNTS = regex(r"/containers/([0-9a-f]{64})/(?:resolv\.conf|hostname|hosts)\b")
 _DEEPEST = 64
 """Parents. A longer chain is a loop of reused pids."""
 _KILL_GRACE = 2.0

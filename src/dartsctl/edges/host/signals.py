@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dartsctl.ports.process import Process
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dartsctl.ports.listeners import Listener, State
 from dartsctl.ports.socket_table import (
@@ -17,7 +15,11 @@ from dartsctl.ports.socket_table import (
     proc_rows,
     requests,
 )
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint, TransportProtocol, normal_address
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _LARGEST_DATAGRAM = 65536
 """Bytes. The kernel fills at most 32 KiB in one step of a dump."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 import errno
 import socket
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dartsctl.edges.host.socket_owners import owners_of
 from dartsctl.edges.host.socket_readers import (
@@ -24,7 +23,11 @@ from dartsctl.edges.host.socket_readers import (
 )
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Listener, Probe
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint, TransportProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 _KINDS = {
     "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),

@@ -6,8 +6,6 @@ See edge-cases.md#20 and edge-cases.md#21.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +13,15 @@ from dartsctl import spawn
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.holders.kinds import SystemdUnit
 from dartsctl.text.numbers import parse_digits
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from dartsctl.ports.process import Process
 
-_UNIT = re.compile(r"/([^/\n]+\.service)")
-_USER_MANAGER = re.compile(r"user@\d+\.service")
+_UNIT = regex(r"/([^/\n]+\.service)")
+_USER_MANAGER = regex(r"user@\d+\.service")
 _LIST_SOCKETS = ("systemctl", "list-sockets", "--no-legend", "--no-pager", "--full")
 RUNNING = Path("/run/systemd/system")
 """Exists if systemd is the init system (sd_booted(3))."""

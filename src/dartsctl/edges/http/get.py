@@ -8,8 +8,8 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from dataclasses import dataclass
 
+from dartsctl.records import record
 from dartsctl.text.http_status import http_status
 
 _HEAD_LIMIT = 16384
@@ -22,7 +22,7 @@ _ALERTS = ("SSLV3_ALERT", "TLSV1")
 """How OpenSSL's names of the alerts begin that a TLS server refuses a handshake with."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Response:
     """`status` is None if there was none, and `problem` says why.
 

@@ -12,12 +12,14 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from dartsctl.errors import Advice, UsageError
 from dartsctl.text.http_status import http_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 PING_DEADLINE = 10.0
 """Seconds for one ping. Only the look-up of the host's name may take longer."""

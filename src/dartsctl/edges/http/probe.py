@@ -6,9 +6,9 @@ import errno
 import os
 import socket
 import time
-from dataclasses import dataclass
 
 from dartsctl.errors import DartsctlError
+from dartsctl.records import record
 from dartsctl.text.http_status import http_status
 
 _HEAD_LIMIT = 4096
@@ -17,7 +17,7 @@ _PENDING = (errno.EAGAIN, errno.ENOTCONN)
 """No answer yet. ENOTCONN is macOS's error for a connection that is still being made."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HttpAnswer:
     """`status` is None if there was none, and `text` says what there was instead."""
 

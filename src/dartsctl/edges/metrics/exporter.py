@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import errno
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
+from dartsctl.records import record
 from dartsctl.text.install_command import install_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from prometheus_client.metrics_core import Metric
 
 ADDRESS = "127.0.0.1"
 _CLOSING = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Family:
     """A metric: its series are label values and a number. Of a counter, `name` has no `_total`."""
 

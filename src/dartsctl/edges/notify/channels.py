@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dartsctl import spawn
 from dartsctl.errors import Advice, DartsctlError, TimedOut, UsageError
+from dartsctl.records import record
 from dartsctl.text.install_command import install_command
+from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 SEND_DEADLINE = 30.0
 """Seconds for one message. Apprise's own limits are shorter, but not every service obeys them."""
 _CHECK_DEADLINE = 30.0
 _LONGEST_BODY = 12_000
 """Characters: the whole request fits into spawn.STDIN_LIMIT."""
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,29})://", re.ASCII)
+_SCHEME = regex(r"(?a)([A-Za-z][A-Za-z0-9+.-]{0,29})://")
 
 
 class Text(Protocol):
@@ -46,7 +48,7 @@ class Text(Protocol):
     def short(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CheckedUrl:
     """A URL that Apprise accepts."""
 

@@ -15,11 +15,14 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from dartsctl.text.patterns import regex
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from apprise import AppriseAsset, NotifyBase
 
 _READ_TIMEOUT = 10.0
@@ -31,7 +34,7 @@ _ANSWER_LIMIT = 1 << 20
 
 _EXCEPTION = "Socket Exception"
 """How the library's debug lines about exceptions begin."""
-_ADDRESS = re.compile(r"with url: \S+|host='[^']*'|notification to \S+")
+_ADDRESS = regex(r"with url: \S+|host='[^']*'|notification to \S+")
 """Where such a line has the URL or its host, whose words are no reason."""
 _REASONS = (
     (r"error=(\d{3})\b", "answers {0}"),

@@ -10,8 +10,6 @@ import errno
 import os
 import re
 import ssl
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,9 +22,13 @@ from dartsctl.config.certificates import (
     holds_certificates,
 )
 from dartsctl.errors import DartsctlError
+from dartsctl.records import record
 from dartsctl.system import bounded_file
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from dartsctl.stack.model import Mount
 
 DAYS = 825
@@ -36,10 +38,8 @@ _ENDINGS = frozenset({".crt", ".cer", ".cert", ".pem", ".key"})
 _DEPTH = 2  # letsencrypt's live/NAME/fullchain.pem
 _MANY = 500  # files
 _LARGEST = 256 << 10  # bytes: a bundle of all root certificates of a system is smaller
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-_KEY = re.compile(
-    r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----.+?-----END (?:[A-Z]+ )?PRIVATE KEY-----", re.DOTALL
-)
+_CERTIFICATE = regex(r"(?s)-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----")
+_KEY = regex(r"(?s)-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----.+?-----END (?:[A-Z]+ )?PRIVATE KEY-----")
 _CREATION_DEADLINE = 30.0  # seconds
 
 
@@ -68,7 +68,7 @@ def served(der: bytes) -> tuple[float, float] | None:
     return _dates(ssl.DER_cert_to_PEM_cert(der))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PairState:
     """A certificate file and the file of its key. `ends` is in seconds since the epoch.
 

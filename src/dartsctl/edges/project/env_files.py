@@ -10,9 +10,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import EnvValue
@@ -22,6 +20,9 @@ from dartsctl.system.files import EVERYBODY, locate
 from dartsctl.text.phrases import shell_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
     from dotenv.parser import Binding
 
 EXAMPLES = ("example", "sample", "template", "dist")

@@ -8,12 +8,15 @@ may still be somebody else's, as in an unpacked archive: the program that git wo
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from dartsctl import spawn
 from dartsctl.errors import DartsctlError
 from dartsctl.system import bounded_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
 _DEADLINE = 5.0  # seconds
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")

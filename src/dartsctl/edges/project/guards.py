@@ -11,15 +11,18 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from dartsctl.errors import Advice, DartsctlError
+from dartsctl.records import record
 from dartsctl.system.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, open_folder
 from dartsctl.system.users import trusted_users
 from dartsctl.text.phrases import shell_command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
 
 FOLDER = Path(__file__).parents[2] / "guard_path"
 """The folder for PYTHONPATH: a sitecustomize, and the hook that it loads."""
@@ -98,7 +101,7 @@ def _plain(owner: str) -> str:
 # --- in a virtual environment ------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Guard:
     """An installed guard."""
 
@@ -216,7 +219,7 @@ def _values(module: str) -> tuple[dict[int, str], int]:
         raise ValueError("not the guard's module") from error
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Parts:
     """What has the names of the guard: the texts, None where no file has the name."""
 

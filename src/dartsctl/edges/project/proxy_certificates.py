@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.certificate_paths import NamedPair, on_host, pairs_in
+from dartsctl.records import record
 from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.stack.model import Mount, Service, Stack
 
 _ENDINGS = frozenset({".conf", ".template", ".tmpl", ".toml", ".yml", ".yaml", ".caddy"})
@@ -21,7 +22,7 @@ _LARGEST = 1 << 18  # bytes of a file
 _LETSENCRYPT = "letsencrypt"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProxyPair:
     """A certificate and its key on this host. `place` is the line that names them.
 

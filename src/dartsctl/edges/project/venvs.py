@@ -8,18 +8,20 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.records import record
 from dartsctl.system import bounded_file
 from dartsctl.system.files import UnsafeFile, refuse_links_of_others
 from dartsctl.text.phrases import shell_command
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class VirtualEnvironment:
     """A virtual environment. `source` says how it was found.
 

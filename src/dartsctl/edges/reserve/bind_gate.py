@@ -26,10 +26,13 @@ import os
 import platform
 import socket
 import struct
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dartsctl.stack.bindings import ANY_IPV4, Endpoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 OWN_NAME = "dartsctl-watch"
 """What the process that reserves ports calls itself. At most 15 characters."""

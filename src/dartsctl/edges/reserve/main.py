@@ -19,7 +19,6 @@ import struct
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.reserve.bind_gate import OWN_NAME, BindGate
@@ -32,6 +31,7 @@ from dartsctl.edges.reserve.messages import (
     read_orders,
     read_request,
 )
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
     from dartsctl.stack.bindings import Endpoint

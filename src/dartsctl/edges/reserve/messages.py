@@ -7,10 +7,13 @@ the connection open for as long as the released ports are its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
+from dartsctl.records import record
 from dartsctl.stack.bindings import Endpoint, normal_address, parse_protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 VERSION = 1
 LONGEST_REQUEST = 256
@@ -22,7 +25,7 @@ LARGEST_RESERVE = 512
 """Endpoints. Further ones are not reserved."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Orders:
     """What `watch` wants: `held` with sockets, and `guarded` by the gate.
 
@@ -38,7 +41,7 @@ class Orders:
         return _line(held=_texts(self.held), guarded=_texts(self.guarded), turn=self.turn)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class State:
     """What is reserved now, and for whom."""
 

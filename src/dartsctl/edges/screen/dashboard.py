@@ -15,16 +15,16 @@ import signal
 import sys
 import termios
 import threading
-from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 from dartsctl.edges.screen.page import Cell, Glyphs, Line, Page, Row, fit, glyphs_for, header
 from dartsctl.edges.screen.stream import Event, event_text, write_all
+from dartsctl.records import replace
 from dartsctl.system.signal_handlers import signal_handlers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
     from types import FrameType
 
     from dartsctl.edges.screen.output import Screen

@@ -11,16 +11,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from dartsctl.errors import Advice, DartsctlError
+from dartsctl.records import record
 from dartsctl.text.masker import Masker
 from dartsctl.text.safe_text import cut, with_colors, without_colors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from dartsctl.edges.screen.stream import LineStream
 
 SCHEMA = 1
@@ -29,7 +30,7 @@ _USUAL_COLUMNS = 80
 _MARKS = {"ok": "32", "bad": "1;31", "unknown": "33"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Branch:
     """A line of a tree: mark (ok, bad, unknown), finding, the probe it comes from, and evidence."""
 
@@ -40,7 +41,7 @@ class Branch:
     evidence: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Elsewhere:
     """Who shows notes and warnings instead of stderr, if anybody does."""
 

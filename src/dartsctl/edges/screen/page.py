@@ -5,8 +5,11 @@ What has no room is left out from the least important end, and the page says how
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dartsctl.records import fields, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
 GAP = 2
 _INDENT = 2
@@ -14,7 +17,7 @@ _SHORT = 8
 """Lines of a terminal that has no room for the footer."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cell:
     """A text in one style: ok, bad, warn, dim, strong, or none."""
 
@@ -28,7 +31,7 @@ Line = tuple[Cell, ...]
 """Cells side by side, without gaps."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Column:
     """A column of a section."""
 
@@ -43,7 +46,7 @@ class Column:
     """Spaces after it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row:
     """A row of a section: cells by column, and lines below it that are wrapped."""
 
@@ -54,7 +57,7 @@ class Row:
     """The rows with the highest weight stay where the height does not suffice."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Section:
     """A title or the headings of its columns, and rows below them."""
 
@@ -68,7 +71,7 @@ class Section:
     """Rows that have no room are not counted: the section shows the last ones of many."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Page:
     """Everything on the terminal. The sections stand in their order of importance."""
 
@@ -78,7 +81,7 @@ class Page:
     footer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Glyphs:
     """The characters that are not letters, as the terminal's encoding can write them."""
 
@@ -100,7 +103,7 @@ ASCII = Glyphs(
 def glyphs_for(encoding: str) -> Glyphs:
     """Return the glyphs that an encoding can write."""
     usual = Glyphs()
-    text = "".join(str(getattr(usual, name)) for name in Glyphs.__slots__)
+    text = "".join(str(getattr(usual, name)) for name in fields(Glyphs))
     try:
         text.encode(encoding)
     except (UnicodeEncodeError, LookupError):

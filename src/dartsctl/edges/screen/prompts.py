@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
 from dartsctl.text.safe_text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 class Prompts:

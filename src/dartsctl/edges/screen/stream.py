@@ -11,11 +11,13 @@ import os
 import queue
 import select
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
+from dartsctl.records import record
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from dartsctl.text.masker import Masker
 
 MOST_WAITING = 10_000
@@ -28,7 +30,7 @@ _ENDED = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ECONNRESET}
 _CODES = {"ok": "32", "bad": "1;31", "unknown": "33", "dim": "2"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Event:
     """Something that happened: a line, and indented lines about it."""
 

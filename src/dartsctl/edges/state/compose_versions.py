@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from dartsctl.edges.state.remembered import Remembered
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MOST = 8
 """Programs that are remembered; a machine has one or two."""

@@ -7,7 +7,6 @@ import platform
 import sys
 import time
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl import __version__
@@ -15,6 +14,8 @@ from dartsctl.edges.state.folder import open_private, state_folder
 from dartsctl.text.masking import mask_command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dartsctl.text.masker import Masker
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,6 +20,10 @@ from dartsctl.system.files import (
     open_folder,
 )
 from dartsctl.system.users import sudo_caller, trusted_users
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:

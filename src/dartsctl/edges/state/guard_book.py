@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from dartsctl.edges.state.folder import open_private, open_state, parse_json, write_errors_as
 from dartsctl.errors import DartsctlError
+from dartsctl.records import record
 from dartsctl.system.files import EVERYBODY, Folder, ForeignFile, UnsafeFile
 from dartsctl.system.users import trusted_users, user_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _FOLDER = "guards"
 _LARGEST = 64 << 10  # bytes of a record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GuardRecord:
     """A virtual environment with a guard, and the Compose project whose ports it refuses."""
 
@@ -29,7 +32,7 @@ class GuardRecord:
     project: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ForeignGuardRecord:
     """A record that another user, `user`, has written into the shared book; it is only shown."""
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.edges.state.folder import open_state, parse_json, write_errors_as
 from dartsctl.errors import DartsctlError
+from dartsctl.records import fields, record
 from dartsctl.system.file_lock import lock
 from dartsctl.system.users import acting_user
 from dartsctl.text.masker import Masker
 from dartsctl.text.phrases import shell_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
     from dartsctl.system.files import Folder
 
 KEPT = 1000
@@ -33,7 +34,7 @@ _LOCK = "history.lock"
 _LATEST = 1 << 40  # Unix time, seconds: the limit of the calendar
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HistoryEntry:
     """An action. `when` is Unix time in seconds, `by` the user; `details` contain no secrets."""
 
@@ -164,8 +165,7 @@ def _entry(line: bytes) -> HistoryEntry | None:
         document = parse_json(line)
     except ValueError:
         return None
-    fields = HistoryEntry.__dataclass_fields__.keys()
-    if not isinstance(document, dict) or document.keys() != fields:
+    if not isinstance(document, dict) or document.keys() != fields(HistoryEntry).keys():
         return None
     entry = HistoryEntry(**document)
     if not isinstance(entry.when, int | float) or not 0 <= entry.when < _LATEST:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from dartsctl.errors import Advice, DartsctlError, Refused
 from dartsctl.system.files import EVERYBODY, Folder, UnsafeFile, open_folder
 from dartsctl.text.phrases import shell_command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TRIES = 100
 

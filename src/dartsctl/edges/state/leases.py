@@ -16,11 +16,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dartsctl.edges.state import lock_owner
 from dartsctl.edges.state.folder import (
@@ -32,9 +29,14 @@ from dartsctl.edges.state.folder import (
     shared_mode,
     write_errors_as,
 )
+from dartsctl.records import as_dict, record, replace
 from dartsctl.server.lease_record import LeaseRecord
 from dartsctl.system.file_lock import try_lock
 from dartsctl.system.files import EVERYBODY, Folder, ForeignFile, UnsafeFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 _README = """\
 State of dartsctl: which dev port is leased to which server.
@@ -55,7 +57,7 @@ _TRIES = 20
 """Tries; after them a reader was stopped while it held the lock, and the next port will do."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lease:
     """A port that nobody else gets while `descriptor`, or an inherited copy of it, is open."""
 
@@ -123,7 +125,7 @@ class LeaseBook:
         """
         import json
 
-        text = json.dumps(asdict(replace(record, command=record.shown_command))).encode()
+        text = json.dumps(as_dict(replace(record, command=record.shown_command))).encode()
         with self._writable(_PORTS) as ports, self._writing():
             descriptor = open_shared_file(ports, f"{record.port}.lock")
             try:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict
-from pathlib import Path
 
 from dartsctl.edges.state.folder import open_state, parse_json, write_errors_as
 from dartsctl.ports.remapping import AnyMove, Move, NameMove, SharedMove
+from dartsctl.records import as_dict
 from dartsctl.stack.bindings import parse_protocol
 from dartsctl.system.files import PRIVATE_FOLDER, Folder, ForeignFile, UnsafeFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 _FOLDER = "overrides"
 _LARGEST = 1 << 20  # bytes of a record
@@ -48,7 +51,7 @@ class MoveBook:
 
         A file that says the same already stays: `down` has to work on a full disk.
         """
-        record = json.dumps([asdict(move) for move in moves], indent=1)
+        record = json.dumps([as_dict(move) for move in moves], indent=1)
         with self._writing(), self._opened(make=True) as folder:
             for name, text in ((self.override.name, override), (self._record, record)):
                 if not _says(folder, name, text.encode()):

@@ -9,22 +9,25 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 from dartsctl.edges.state import project_work
 from dartsctl.edges.state.folder import open_shared, open_shared_file, write_errors_as
 from dartsctl.edges.state.lock_owner import holds_lock
 from dartsctl.errors import TimedOut
+from dartsctl.records import record
 from dartsctl.system.file_lock import try_lock
 from dartsctl.text.phrases import shell_command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 _PAUSE = 0.1  # seconds between two tries
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class WorkResult:
     """How the work under a lock ended. An exception is a failure too."""
 

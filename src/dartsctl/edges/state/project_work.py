@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dartsctl.edges.state.folder import open_shared, owners_in, parse_json
 from dartsctl.edges.state.lock_owner import birth_of, holds_lock
+from dartsctl.records import as_dict, record, replace
 from dartsctl.system.files import Folder, UnsafeFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOLDER = "projects"
 
@@ -25,7 +27,7 @@ _MOST_SERVICES = 500
 _LATEST = 1 << 40  # Unix time, seconds
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProjectWork:
     """Times are Unix time, in seconds."""
 
@@ -117,7 +119,7 @@ def _goes_on(work: ProjectWork, path: Path, status: os.stat_result) -> bool:
 
 
 def _write(descriptor: int, work: ProjectWork) -> None:
-    record: dict[str, Any] = asdict(work)
+    record: dict[str, Any] = as_dict(work)
     del record["goes_on"]
     # a reader in between sees no JSON, or the whole record
     os.truncate(descriptor, os.pwrite(descriptor, json.dumps(record).encode(), 0))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from dartsctl.errors import Advice, DartsctlError, Refused
 from dartsctl.system.files import open_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _LARGEST = 1 << 30
 """Bytes: a recording that was forgotten must not fill the disk."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dartsctl.edges.state.folder import open_state, parse_json, replace_losable
 from dartsctl.errors import DartsctlError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _LIMIT = 1 << 16
 """Bytes of a file."""

@@ -12,17 +12,19 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dartsctl.alerts.observations import Silence
 from dartsctl.alerts.subjects import ALL, parse_subject
 from dartsctl.edges.state.folder import parse_json, write_errors_as
 from dartsctl.edges.state.watch_folder import open_watch, watch_path
 from dartsctl.errors import Advice, DartsctlError
+from dartsctl.records import record, replace
 from dartsctl.system.file_lock import lock
 from dartsctl.system.files import Folder, UnsafeFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LONGEST = 30 * 86400.0
 """Seconds that a silence may last."""
@@ -40,7 +42,7 @@ _SLACK = 60.0
 """Seconds that the clocks of two processes may be apart."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Page:
     """What the file says. `problem`: why it, or a part of it, is not used; empty if all is."""
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
 from pathlib import Path
 
 from dartsctl.edges.state.folder import open_state, parse_json, state_folder, write_errors_as
 from dartsctl.errors import DartsctlError
 from dartsctl.system.files import UnsafeFile
 from dartsctl.system.users import sudo_caller
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _LARGEST = 1 << 20  # bytes of the list
 

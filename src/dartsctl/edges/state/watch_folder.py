@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import quote
 
 from dartsctl.edges.state.folder import open_shared
 from dartsctl.system.files import PRIVATE_FOLDER, Folder, ForeignFile
 from dartsctl.system.users import trusted_users
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NAME = "watch"
 

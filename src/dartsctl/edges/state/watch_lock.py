@@ -10,23 +10,26 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 from dartsctl.edges.state.folder import parse_json, write_errors_as
 from dartsctl.edges.state.lock_owner import holds_lock
 from dartsctl.edges.state.watch_folder import open_watch, watch_path
 from dartsctl.errors import Refused
+from dartsctl.records import record
 from dartsctl.system.file_lock import try_lock
 from dartsctl.system.files import Folder, UnsafeFile
 from dartsctl.text.phrases import local_time, shell_command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FILE = "lock"
 _LARGEST = 4096  # bytes
 _LATEST = 1 << 40  # Unix time, seconds
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Watching:
     """The watch that runs. `pid` is 0 and `since` None where the record does not say."""
 

@@ -10,20 +10,23 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 from dartsctl.edges.state.watch_folder import open_watch
 from dartsctl.errors import DartsctlError
+from dartsctl.records import record
 from dartsctl.system.file_lock import try_lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 _LARGEST = 64
 """Bytes of a message's id."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Receipt:
     """The open file of one channel."""
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts import outbox as outboxes
@@ -18,9 +16,12 @@ from dartsctl.alerts.state import State
 from dartsctl.alerts.state_document import read_state, state_document
 from dartsctl.edges.state.watch_folder import open_watch, watch_path
 from dartsctl.errors import DartsctlError
+from dartsctl.records import field, record
 from dartsctl.text.strict_json import Source, read_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dartsctl.system.files import Folder
 
 VERSION = 1
@@ -31,7 +32,7 @@ _MOST_ASIDE = 20
 """Unreadable files that are kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Saved:
     """What the last watch left, and what there is to say about its file."""
 

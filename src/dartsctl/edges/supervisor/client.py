@@ -12,15 +12,18 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType, TracebackType
 
 from dartsctl.edges.supervisor.terminal import Terminal
 from dartsctl.errors import Advice, DartsctlError
 from dartsctl.system.signal_handlers import signal_handlers
 from dartsctl.text.phrases import shell_command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from types import FrameType, TracebackType
 
 _SCRIPT = (
     "import sys; sys.path.append(sys.argv.pop(1));"

@@ -22,12 +22,12 @@ import os
 import signal
 import struct
 import sys
-from collections.abc import Collection
 from itertools import takewhile
 
 TYPE_CHECKING = False  # importing `typing` would take longer than all other imports together
 if TYPE_CHECKING:
     from _socket import socket
+    from collections.abc import Collection
     from ctypes import PyDLL
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h

@@ -46,10 +46,13 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Collection
 
 from dartsctl.edges.supervisor import process_tree
 from dartsctl.edges.supervisor.confine import Confinement, adopt_orphans, die_with_parent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 LENGTH = 8
 """Bytes."""

@@ -6,9 +6,12 @@ For the supervisor: without psutil, which takes long to import.
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Iterator
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Iterator
 
 _PS = "ps -A -o pid=,ppid=,pgid=,state="
 

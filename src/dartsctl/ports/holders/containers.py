@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.ports.holders.kinds import Classification, HolderKind
@@ -12,6 +11,7 @@ from dartsctl.ports.holders.wording import (
     container_line,
     of_project,
 )
+from dartsctl.records import field, record
 
 if TYPE_CHECKING:
     from dartsctl.ports.holders.kinds import ClassifyContext, ProcessDetails
@@ -47,7 +47,7 @@ class _ContainerHolder:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ForeignContainer(_ContainerHolder):
     """A container outside the stack.
 
@@ -90,7 +90,7 @@ class ForeignContainer(_ContainerHolder):
         return Classification(HolderKind.LONE_CONTAINER)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OwnContainer(_ContainerHolder):
     """A container of this project that `up` leaves running."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from dartsctl.records import record
+
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from dartsctl.ports.holders.processes import HostProcess
     from dartsctl.ports.process import Process
 
@@ -75,7 +77,7 @@ class HolderKind(Enum):
         self.choices = choices
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SystemdUnit:
     """The systemd units that keep a process running.
 
@@ -94,7 +96,7 @@ class SystemdUnit:
         return " ".join(["systemctl", *user_flag, "stop", *self.names])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Classification:
     """The kind of a holder, and what would start it again: a systemd unit, a reloader's pid."""
 
@@ -128,7 +130,7 @@ class ProcessInspector(Protocol):
         """Return the units that keep it running, or that keep these ports open for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClassifyContext:
     """What a holder is classified by: the project of the stack, the ports of its conflicts."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.ports.holders.kinds import Classification, HolderKind
@@ -15,6 +14,7 @@ from dartsctl.ports.holders.wording import (
     process_line,
     process_summary,
 )
+from dartsctl.records import field, record
 
 if TYPE_CHECKING:
     from dartsctl.ports.holders.kinds import ClassifyContext, ProcessDetails, SystemdUnit
@@ -52,7 +52,7 @@ def restarting_parent_of(process: Process) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HostProcess:
     """A program on this host.
 
@@ -140,7 +140,7 @@ class HostProcess:
         return _process_remedy(self.pids, classification)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DevLease:
     """A host server that dartsctl started, on a leased port."""
 

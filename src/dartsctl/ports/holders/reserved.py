@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.ports.holders.kinds import Classification, HolderKind
+from dartsctl.records import field, record
 
 if TYPE_CHECKING:
     from dartsctl.ports.holders.kinds import ClassifyContext, ProcessDetails
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dartsctl.stack.containers import Container
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reserved:
     """A `dartsctl watch --reserve`: it keeps the ports of its own stack while that is down."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.ports.holders.kinds import Classification, HolderKind
 from dartsctl.ports.holders.wording import after, pid_of, process_document
+from dartsctl.records import field, record
 
 if TYPE_CHECKING:
     from dartsctl.ports.holders.kinds import ClassifyContext, ProcessDetails
@@ -43,7 +43,7 @@ class _Unstoppable:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RivalBinding(_Unstoppable):
     """Another binding of the same stack.
 
@@ -83,7 +83,7 @@ class RivalBinding(_Unstoppable):
         return Classification(HolderKind.SAME_STACK)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Connection(_Unstoppable):
     """A connection whose source port is the wanted number. It ends by itself.
 
@@ -136,7 +136,7 @@ class Connection(_Unstoppable):
         return Classification(HolderKind.CONNECTION)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unknown(_Unstoppable):
     """A socket whose owner is not visible. `look` is the command that shows it to root."""
 

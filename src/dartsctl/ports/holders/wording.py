@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.text.phrases import duration
 from dartsctl.text.safe_text import cut
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dartsctl.ports.holders.kinds import ProcessDetails
     from dartsctl.ports.process import Process
     from dartsctl.stack.containers import Container

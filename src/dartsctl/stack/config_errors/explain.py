@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice
+from dartsctl.records import record, replace
 from dartsctl.stack.compose_errors import plain_message, unset_variables
 from dartsctl.stack.config_errors import files, interpolation, references, variables
 from dartsctl.stack.config_errors.place import Place, Sources, located, place_of, these_are
@@ -34,7 +34,7 @@ Reader = Callable[[Said], Problem | None]
 """Return the problem that an error describes, None if it is another error."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfigError:
     """An error about the files. `sentence` goes after `Compose cannot read`.
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import replace
 
+from dartsctl.records import replace
 from dartsctl.stack.config_errors import interpolation
 from dartsctl.stack.config_errors.place import Place, Sources
 from dartsctl.stack.config_errors.problem import Problem, Said, advice_for, not_a
 from dartsctl.text.phrases import did_you_mean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def file_missing(said: Said) -> Problem:

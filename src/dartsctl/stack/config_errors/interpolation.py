@@ -5,19 +5,21 @@ Only for messages: what counts is what Compose itself has resolved.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-
+from dartsctl.records import record
+from dartsctl.text.patterns import regex
 from dartsctl.text.secret_names import is_masked_name
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OPERATOR = re.compile(r":[-?+]|[-?+]")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_NAME = regex(r"[A-Za-z_][A-Za-z0-9_]*")
+_OPERATOR = regex(r":[-?+]|[-?+]")
 _DEEPEST = 20
 """Defaults within defaults that are followed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reference:
     """A use of a variable. `fallback` is the text after the operator (`:-`, `-`, `:?`, `:+`)."""
 
@@ -129,7 +131,7 @@ def closing_brace(template: str, start: int) -> int | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fault:
     """Why a text is no valid template. `problem` shows no default; `advice` is what to write."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from dartsctl.records import field, record
 from dartsctl.stack.config_errors.interpolation import Reference, references, shown
 from dartsctl.text.secret_names import is_masked_name, password_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 _KINDS = {
     "services": "service",
@@ -33,7 +35,7 @@ _PRIVATE_KEYS = frozenset(
 """Keys whose texts may contain a secret of any form."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Setting:
     """The value of a variable, and its place: `.env:3`, or the environment."""
 
@@ -41,7 +43,7 @@ class Setting:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sources:
     """What is known about the files that Compose refuses.
 
@@ -78,7 +80,7 @@ class Sources:
         return next(reversed(self.env_files), "the environment's env file")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """A place in a Compose file. `raw` is the text there before interpolation, if it is known."""
 

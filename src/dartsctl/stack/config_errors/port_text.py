@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 
+from dartsctl.records import record
 from dartsctl.stack.bindings import HIGHEST_PORT
 from dartsctl.text.numbers import parse_digits
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortFault:
     """The part that is wrong, as it is written, and what it is not: `a host port`."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
+from dartsctl.records import replace
 from dartsctl.stack.config_errors import interpolation
 from dartsctl.stack.config_errors.place import (
     Place,
@@ -17,6 +15,10 @@ from dartsctl.stack.config_errors.place import (
 from dartsctl.stack.config_errors.port_text import PortFault, port_fault
 from dartsctl.stack.config_errors.problem import PORT_FORM, SET_IT, Problem, Said, advice_for, not_a
 from dartsctl.text.secret_names import is_masked_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PARTS = {
     "hostPort": "a host port",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
+from dartsctl.records import record, replace
 from dartsctl.stack.config_errors import interpolation
 from dartsctl.stack.config_errors.place import (
     Place,
@@ -19,11 +16,16 @@ from dartsctl.stack.config_errors.place import (
 )
 from dartsctl.text.secret_names import is_masked_name
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Sequence
+
 PORT_FORM = "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80"
 SET_IT = "set {0} in {1}, or give it a default in the Compose file: ${{{0}:-DEFAULT}}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Said:
     """An error as Compose said it: the match of its pattern, and what is known beside it."""
 
@@ -37,7 +39,7 @@ class Said:
         return self.match.groupdict().get(group) or ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Problem:
     """What is wrong at a place, and advice."""
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
+from dartsctl.records import replace
 from dartsctl.stack.config_errors import interpolation
 from dartsctl.stack.config_errors.place import Place, Sources, quoted, texts_at, unset
 from dartsctl.stack.config_errors.problem import SET_IT, Problem, Said, advice_for, not_a
 from dartsctl.text.phrases import did_you_mean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def undefined(said: Said) -> Problem:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 
+from dartsctl.records import record
 from dartsctl.text.phrases import did_you_mean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _REFERENCE = "compare with https://docs.docker.com/reference/compose-file/"
 _TOP_KEYS = "configs include models name networks secrets services version volumes"
@@ -71,7 +74,7 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SchemaProblem:
     """A violation at `path`. `unknown_key` is the key there that does not exist."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
+from dartsctl.records import replace
 from dartsctl.stack.config_errors import interpolation
 from dartsctl.stack.config_errors.place import Place, place_of, quoted, texts_at
 from dartsctl.stack.config_errors.problem import Problem, Said, value_problem

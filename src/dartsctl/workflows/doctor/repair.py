@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.incident import Report
 from dartsctl.diagnosis.repair_plan import RepairPlan, make_plan
 from dartsctl.edges.state.incident_file import IncidentFile
 from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.records import record
 from dartsctl.workflows.doctor import repair_report
 from dartsctl.workflows.doctor.repair_run import RepairOutcome, RepairRun
 from dartsctl.workflows.doctor.repair_steps import RepairExecutor
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dartsctl.config.environment import Environment
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.deps import Deps
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.up.preview import ResolutionPreview
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RepairRequest:
     """What `doctor --fix` was asked for."""
 

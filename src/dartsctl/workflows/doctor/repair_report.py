@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.errors import Advice, DartsctlError, ExitCode
 from dartsctl.workflows.doctor import report as diagnosis_report
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dartsctl.diagnosis.findings import Diagnosis
     from dartsctl.diagnosis.incident import Afterwards
     from dartsctl.diagnosis.repair_plan import RepairPlan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from dartsctl.diagnosis.incident import Afterwards, Event
 from dartsctl.diagnosis.repairs import RepairAction
 from dartsctl.edges.state.history import History
 from dartsctl.errors import Advice, DartsctlError, ExitCode, Interrupted
+from dartsctl.records import record, replace
 from dartsctl.stack.health_deadline import HealthDeadline
 from dartsctl.workflows.doctor.verify import verify
 from dartsctl.workflows.examine.stack import Examination, examine
@@ -35,7 +35,7 @@ _ENDING_CODES = (ExitCode.REFUSED, ExitCode.ANSWER_NEEDED, ExitCode.NO_DOCKER)
 """Codes of a step after which no other step can succeed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RepairOutcome:
     """What a repair has done, and how the stack is now."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.repairs import RepairAction
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
+from dartsctl.records import replace
 from dartsctl.stack import compose_errors
 from dartsctl.workflows.preflight import another_stack, report
 from dartsctl.workflows.preflight.inputs import Intent
@@ -20,6 +19,8 @@ from dartsctl.workflows.up.hand_over import handed_over
 from dartsctl.workflows.up.reload_proxy import reload_proxy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.config.environment import Environment
     from dartsctl.diagnosis.repair_plan import RepairPlan, RepairStep
     from dartsctl.stack.containers import Container

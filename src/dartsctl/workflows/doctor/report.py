@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.diagnosis.nginx.config import Config
 from dartsctl.edges.screen.output import Branch, Screen
 from dartsctl.ports.conflicts import Conflict
+from dartsctl.records import fields, is_record
 from dartsctl.workflows.preflight.report import conflict_document
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line for each kind of valu
             return _plain(sorted(value))
         case tuple() | list():
             return list(map(_plain, value))
-        case _ if is_dataclass(value):
-            return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        case _ if is_record(value):
+            return {name: _plain(getattr(value, name)) for name in fields(type(value))}
     return value
 
 

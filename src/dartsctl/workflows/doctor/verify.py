@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.diagnosis.incident import Afterwards
 from dartsctl.diagnosis.repair_plan import RepairPlan, settling
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dartsctl.diagnosis.facts import Facts
     from dartsctl.stack.health_deadline import HealthDeadline
     from dartsctl.workflows.deps import Deps

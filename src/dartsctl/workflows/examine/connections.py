@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.workflows.examine.containers import KERNEL
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from dartsctl.diagnosis.facts import ContainerFacts, ServiceFacts
     from dartsctl.workflows.examine.containers import ContainerProbes
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.facts import ContainerFacts, LoggedLine, ServiceFacts
@@ -14,9 +11,13 @@ from dartsctl.edges.host import network_namespace, processes
 from dartsctl.errors import DockerUnavailable
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.conflicts import PortVerdicts, Verdict
+from dartsctl.records import replace
 from dartsctl.stack.model import COMPLETED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import ThreadPoolExecutor
+
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.ports.listeners import Listener
     from dartsctl.stack.containers import Container

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import posixpath
-import re
 import tarfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.nginx import config as nginx_config
@@ -20,13 +17,17 @@ from dartsctl.diagnosis.nginx.log import (
     seconds_east,
 )
 from dartsctl.errors import DartsctlError
+from dartsctl.records import record
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.diagnosis.facts import ContainerFacts
     from dartsctl.diagnosis.nginx.config import Config, Listen
     from dartsctl.edges.engine.protocol import EngineControl
 
-_MAIN_FILE = re.compile(
+_MAIN_FILE = regex(
     r"(?:^|[\s/'\"])(?:nginx|nginx-debug|openresty|angie)\s(?:daemon o(?:ff|n);|[^|&;\n])*?"
     r"(?<=\s)-c\s*['\"]?(/[^\s'\";]+)"
 )
@@ -56,11 +57,11 @@ _CONFIG_BYTES = 1 << 20
 """Larger files are no configuration."""
 
 
-_MAIN = re.compile(r"(?:^|[;}])\s*(?:events\s*\{|include\s)", re.MULTILINE)
+_MAIN = regex(r"(?m)(?:^|[;}])\s*(?:events\s*\{|include\s)")
 """nginx does not start without it. Other programs have a `-c FILE` too: httpd, gunicorn."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfigReading:
     """nginx's configuration as far as it could be read, and the probe that read it."""
 
@@ -73,7 +74,7 @@ class ConfigReading:
         return self.config.listens if self.config else ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogReading:
     """The failures in nginx's error log, and where it was read."""
 

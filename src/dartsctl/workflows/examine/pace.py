@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from dartsctl.diagnosis.nginx.limits import Limit
     from dartsctl.workflows.deps import Deps
 

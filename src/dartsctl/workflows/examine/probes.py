@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.config import certificates
@@ -24,6 +21,7 @@ from dartsctl.diagnosis.facts import (
 from dartsctl.diagnosis.limited import has_unexplained_refusal, mark_limited
 from dartsctl.diagnosis.proxies import ProxyClues
 from dartsctl.edges.project import certificate_files
+from dartsctl.records import record
 from dartsctl.workflows.examine import nginx as examine_nginx
 from dartsctl.workflows.examine import requests as examine_requests
 from dartsctl.workflows.examine import upstreams as examine_upstreams
@@ -34,6 +32,9 @@ from dartsctl.workflows.examine.requests import ProbeRequest, ProxyLayout
 from dartsctl.workflows.examine.sending import RequestProbes, RequestResults
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import ThreadPoolExecutor
+
     from dartsctl.config.environment import Environment
     from dartsctl.diagnosis.nginx.config import Config
     from dartsctl.edges.engine.protocol import EngineControl
@@ -45,7 +46,7 @@ _LOG_DELAY = 0.3
 """Seconds by which a line of nginx's log may be late."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExamineRequest:
     """What to examine."""
 
@@ -57,7 +58,7 @@ class ExamineRequest:
     """One more URL to request."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProxyView:
     """The proxy of a stack, and the stack as it sees it."""
 

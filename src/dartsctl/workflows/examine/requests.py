@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis import proxies
 from dartsctl.diagnosis.facts import ServiceFacts, UpstreamFacts
 from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Server, Target
+from dartsctl.records import record
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from dartsctl.diagnosis.nginx.limits import Limit
     from dartsctl.stack.model import Stack
 
@@ -21,7 +22,7 @@ HTTP_DEADLINE = 2.5
 """Seconds for one request."""
 TLS_PORTS = (443, 8443, 9443)
 _MOST_REQUESTS = 8
-_PLAIN_PATTERN = re.compile(r"\^(/(?:[\w/-]|\\[.-])*)(?:\$|\.\*\$?|\(\.\*\)\$?)?")
+_PLAIN_PATTERN = regex(r"\^(/(?:[\w/-]|\\[.-])*)(?:\$|\.\*\$?|\(\.\*\)\$?)?")
 """A pattern that is a plain path with anything after it: `^/api/v1`, `^/api/(.*)$`."""
 _LONGEST_DELAY = 6.0
 """Seconds by which the site's own limit may delay an answer."""
@@ -29,7 +30,7 @@ _LOOPBACK = {"": "127.0.0.1", ANY_IPV4: "127.0.0.1", ANY_IPV6: "::1"}
 """The address to ask for a wildcard address."""
 
 
-@dataclass(frozen=True)
+@record
 class ProxyLayout:
     """A stack as its proxy sees it."""
 
@@ -57,7 +58,7 @@ class ProxyLayout:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ProbeRequest:
     """One GET request to send."""
 
@@ -87,7 +88,7 @@ class ProbeRequest:
         return HTTP_DEADLINE + min(max(delays, default=0.0), _LONGEST_DELAY)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Way:
     """A way into a service from this host."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dartsctl.config import certificates
 from dartsctl.diagnosis.facts import CertificateEnd, CertificateFacts, HttpFacts, ProxyTurn
 from dartsctl.edges.http import get
 from dartsctl.edges.project import certificate_files
+from dartsctl.records import record
 from dartsctl.workflows.examine.connections import ConnectionTable, busy_places
 from dartsctl.workflows.examine.pace import Pace
 
@@ -36,7 +36,7 @@ def _no_look() -> None:
     """Know nothing of the proxy's connections."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequestResults:
     """What came of the requests."""
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.diagnose import diagnose
@@ -13,11 +11,14 @@ from dartsctl.diagnosis.facts import EngineFacts, Facts
 from dartsctl.diagnosis.findings import Cause, Diagnosis
 from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.errors import DockerUnavailable, ExitCode
+from dartsctl.records import record
 from dartsctl.workflows.examine.probes import ExamineRequest, StackProbes
 from dartsctl.workflows.preflight import another_stack
 from dartsctl.workflows.preflight.labelled_stack import preflight_of_running
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.errors import DartsctlError
     from dartsctl.stack.model import Stack
     from dartsctl.workflows.deps import Deps
@@ -31,7 +32,7 @@ _ANSWER_TIME = 1.0
 _THREADS = 16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Examination:
     """What was measured, and the diagnosis. `request` has the environment that was examined."""
 

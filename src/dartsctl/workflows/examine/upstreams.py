@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dartsctl.diagnosis.facts import Connect, HttpFacts, ServiceFacts, UpstreamFacts
 from dartsctl.edges.http import get
+from dartsctl.records import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import ThreadPoolExecutor
 
 CONNECT_DEADLINE = 1.0
 """Seconds for a connection to an address of a service."""

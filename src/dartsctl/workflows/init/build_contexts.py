@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +11,20 @@ from dartsctl.discovery.docker_ignore import excluded, kept_on_purpose, takes
 from dartsctl.discovery.dockerfile import copied_by
 from dartsctl.discovery.proposal import Proposal
 from dartsctl.edges.project.env_files import EXAMPLES
+from dartsctl.records import record
 from dartsctl.system import bounded_file
+from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from dartsctl.workflows.init.project import Project
 
-_USES_GIT = re.compile(
-    r"\bgit +(?:describe|rev-parse|log|show|submodule)\b|setuptools[-_]scm|\.git\b"
-)
+_USES_GIT = regex(r"\bgit +(?:describe|rev-parse|log|show|submodule)\b|setuptools[-_]scm|\.git\b")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Build:
     """A service that is built from a folder of this project."""
 

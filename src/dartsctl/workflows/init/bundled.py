@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.changes import Change
@@ -10,6 +9,8 @@ from dartsctl.discovery.proposal import Proposal
 from dartsctl.edges.project.files import template, template_mode, template_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dartsctl.workflows.init.project import Project
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,8 @@ from dartsctl.stack.model import Mount
 from dartsctl.text.phrases import day, relative, shell_command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from dartsctl.edges.project.certificate_files import PairState
     from dartsctl.workflows.init.project import Project
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +33,7 @@ from dartsctl.discovery.proposal import Proposal, ProposedSetting, Task
 from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Probe
+from dartsctl.records import record, replace
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import relative
@@ -42,6 +41,8 @@ from dartsctl.workflows.init.read_project import stack_facts
 from dartsctl.workflows.init.running_project import current_project
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from dartsctl.discovery.app.app import App
     from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.model import Stack
@@ -52,7 +53,7 @@ _SHIFTS = 16
 """How many projects have different numbers, of which the last three digits stay."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DevStack:
     """What is found about the dev stack, and the project with the stack as it will be."""
 
@@ -62,7 +63,7 @@ class DevStack:
     """What `dev` starts; None where nothing is known about the dev stack."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Needs:
     """What the dev stack's own files lack beside production."""
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.secrets import is_placeholder
@@ -20,16 +17,20 @@ from dartsctl.discovery.secrets.secret_owners import (
 )
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError
+from dartsctl.records import field, record
 from dartsctl.text.secret_names import is_secret_name
 from dartsctl.workflows.init.env_facts import EnvFacts, given_values, identity
 from dartsctl.workflows.init.existing_data import UNKNOWN, existing_data
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
     from dartsctl.config.environment import EnvValue
     from dartsctl.workflows.init.project import Project
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class EnvTarget:
     """An env file that is planned. `read_by` are the environments whose Compose reads it.
 
@@ -47,7 +48,7 @@ class EnvTarget:
     beside: list[Path] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlannedEnv:
     """The change of an env file, and what was decided about its variables."""
 

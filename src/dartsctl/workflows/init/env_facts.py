@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import adhoc
@@ -13,16 +10,20 @@ from dartsctl.discovery.dockerfile import read_dockerfile
 from dartsctl.discovery.written_model import WrittenService, read_written, secret_variables_of
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError
+from dartsctl.records import field, record, replace
 from dartsctl.stack.config_errors.interpolation import expand
 from dartsctl.stack.model import ComposeVariable
 from dartsctl.system import bounded_file
 from dartsctl.workflows.init.existing_data import StackIdentity
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from dartsctl.workflows.init.project import Project
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnvFacts:
     """The services as they are written, and the variables of the files.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.conventional_files import ENV_FILES
@@ -32,6 +30,9 @@ from dartsctl.workflows.init.secret_files import find_secret_files
 from dartsctl.workflows.init.shared_passwords import Planned, with_shared_passwords
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
     from dartsctl.discovery.changes import Change
     from dartsctl.workflows.init.env_facts import EnvFacts
     from dartsctl.workflows.init.project import Project

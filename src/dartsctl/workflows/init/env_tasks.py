@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.secrets import judge_mode
@@ -17,6 +15,9 @@ from dartsctl.workflows.init.env_changes import EnvTarget, data_of, is_unwritten
 from dartsctl.workflows.init.existing_data import UNKNOWN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from dartsctl.discovery.changes import Change
     from dartsctl.discovery.secrets.env_choices import Choice
     from dartsctl.workflows.init.project import Project

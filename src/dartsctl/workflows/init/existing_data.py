@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError
+from dartsctl.records import record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from dartsctl.discovery.written_model import WrittenService
     from dartsctl.edges.engine.protocol import Engine
     from dartsctl.stack.containers import Container
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 UNKNOWN = "no Docker engine answers"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StackIdentity:
     """The names under which a stack may have run, and the folders from which."""
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from dartsctl.discovery.changes import Change
 from dartsctl.discovery.proposal import Proposal, Task
 from dartsctl.edges.project import env_files, git_files
 from dartsctl.text.phrases import relative, shell_command
 from dartsctl.text.secret_names import is_secret_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 def find_ignored(root: Path, private: Sequence[Change]) -> Proposal:

@@ -5,8 +5,6 @@ The files themselves belong to somebody and are never changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION
@@ -17,6 +15,7 @@ from dartsctl.discovery.secrets.secret_owners import Place
 from dartsctl.discovery.secrets.weak_literals import WeakLiteral, override_text, weak_literals
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.compose_places import ComposePlaces
+from dartsctl.records import field, record, replace
 from dartsctl.stack.model import ComposeVariable
 from dartsctl.text.phrases import relative
 from dartsctl.workflows.init.env_facts import EnvFacts, identity, read_env_facts
@@ -24,6 +23,8 @@ from dartsctl.workflows.init.env_files import env_paths
 from dartsctl.workflows.init.existing_data import UNKNOWN, existing_data
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from dartsctl.config.environment import EnvValue
     from dartsctl.discovery.written_model import WrittenService
     from dartsctl.workflows.init.project import Project
@@ -32,7 +33,7 @@ _OVERRIDE = "compose.dartsctl-secrets.yaml"
 """The file that replaces fixed secrets of production's files by variables."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Literals:
     """What is found, and the facts of production as they are with the override file."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.changes import PRIVATE
 from dartsctl.discovery.settings_text import merged
 from dartsctl.edges.project import env_files
 from dartsctl.errors import Advice, UsageError
+from dartsctl.records import record
 from dartsctl.workflows.init.build_contexts import find_docker_ignored
 from dartsctl.workflows.init.bundled import find_bundled
 from dartsctl.workflows.init.certificate import find_certificate
@@ -27,13 +26,15 @@ from dartsctl.workflows.init.settings_file import plan_settings
 from dartsctl.workflows.init.stack_settings import find_stacks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dartsctl.discovery.changes import Change
     from dartsctl.discovery.proposal import Proposal, ProposedSetting, Task
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.init.project import InitRequest, Project
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InitPlan:
     """Every file that is needed, in the order of writing; files that are kept are included."""
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import BUILT_IN, Settings
 from dartsctl.errors import DartsctlError
+from dartsctl.records import field, record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from dartsctl.discovery.stack_facts import StackFacts
     from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InitRequest:
     """What `init` was asked for.
 

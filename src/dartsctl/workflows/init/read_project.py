@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -21,6 +19,7 @@ from dartsctl.discovery.stack_facts import PLACEHOLDER, StackFacts
 from dartsctl.edges.engine.compose_refusals import MissingVariable
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError, DockerUnavailable, TimedOut, UsageError
+from dartsctl.records import replace
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.model import ComposeVariable
 from dartsctl.text.phrases import listed, relative, shell_command
@@ -28,6 +27,8 @@ from dartsctl.workflows.deps import FilesReader
 from dartsctl.workflows.init.project import InitRequest, Project
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
     from dartsctl.config.environment import Environment
     from dartsctl.edges.engine.compose import Compose, Resolved
     from dartsctl.workflows.deps import Deps

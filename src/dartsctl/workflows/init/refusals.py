@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.listing import names_in
@@ -15,6 +13,9 @@ from dartsctl.text.phrases import listed, shell_command
 from dartsctl.workflows.init.verdicts import has_app
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from dartsctl.config.settings import Settings
     from dartsctl.discovery.app.app import App
     from dartsctl.discovery.proposal import Proposal

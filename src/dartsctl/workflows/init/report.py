@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from dartsctl.discovery.diff import diff_lines
 from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from dartsctl.discovery.changes import Change
     from dartsctl.discovery.proposal import ProposedSetting, Task
     from dartsctl.workflows.init.plan import InitPlan

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +19,14 @@ from dartsctl.discovery.existing_projects import (
 from dartsctl.discovery.proposal import Proposal, ProposedSetting, Task
 from dartsctl.discovery.settings_text import setting_line
 from dartsctl.errors import DartsctlError
+from dartsctl.records import replace
 from dartsctl.stack import compose_files
 from dartsctl.stack.same_stack import find_same_stack
 from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.discovery.stack_facts import StackFacts
     from dartsctl.workflows.init.project import Project
 

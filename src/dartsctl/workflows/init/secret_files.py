@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.proposal import Proposal, Task
@@ -12,6 +11,8 @@ from dartsctl.workflows.init.env_facts import EnvFacts, identity
 from dartsctl.workflows.init.existing_data import UNKNOWN, existing_data
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dartsctl.workflows.init.project import Project
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION
@@ -22,10 +19,14 @@ from dartsctl.discovery.proposal import Proposal
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.app_files import read_sources
 from dartsctl.edges.project.compose_places import ComposePlaces
+from dartsctl.records import replace
 from dartsctl.text.phrases import relative
 from dartsctl.workflows.init.virtual_environment import find_virtual_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from dartsctl.discovery.app.entry import CommandLine, EntryPoint
     from dartsctl.discovery.app.sources import Sources
     from dartsctl.discovery.stack_facts import StackFacts

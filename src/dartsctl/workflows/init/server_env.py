@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.documented_ports import documented_ports
@@ -31,6 +29,9 @@ from dartsctl.text.phrases import relative
 from dartsctl.workflows.init.env_facts import read_env_facts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
     from dartsctl.discovery.app.app import App
     from dartsctl.discovery.written_model import WrittenService
     from dartsctl.workflows.init.project import Project

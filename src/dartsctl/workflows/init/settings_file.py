@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from dartsctl.discovery.changes import Change
 from dartsctl.discovery.proposal import Proposal, ProposedSetting, Task
 from dartsctl.edges.project.files import template
 from dartsctl.errors import Advice, DartsctlError, UsageError
+from dartsctl.records import record
 from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _is_same(written: object, wanted: object) -> bool:
     return written == list(wanted) or [written] == list(wanted)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Written:
     """An existing settings file. `values` is dartsctl's own table in it."""
 

@@ -5,22 +5,23 @@ An app has it as a URL or by another name: both get it, or none can log in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.secrets.secret_owners import is_for_server, is_login, with_password
 from dartsctl.edges.project import env_files
+from dartsctl.records import field, record
 from dartsctl.text.secret_names import is_secret_name
 from dartsctl.workflows.init.env_changes import EnvTarget, PlannedEnv, env_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from dartsctl.discovery.written_model import WrittenService
 
 Planned = tuple[EnvTarget, PlannedEnv]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _NewPassword:
     """A password that a server of the environment gets in place of the one that is shown."""
 

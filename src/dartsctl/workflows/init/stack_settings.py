@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.config.conventional_names import bases_for
@@ -14,6 +13,8 @@ from dartsctl.discovery.settings_text import setting_line
 from dartsctl.text.phrases import listed, relative
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from dartsctl.discovery.stack_facts import StackFacts
     from dartsctl.workflows.init.project import Project
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import resolve
@@ -11,6 +10,7 @@ from dartsctl.config.server_program import server_command
 from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import unmet_needs
+from dartsctl.records import record, replace
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.deps import FilesReader
 from dartsctl.workflows.preflight import another_stack, orphans, report
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.deps import Deps
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verdict:
     """How a `check` ends. `next_command` is a command, or Advice; empty if it is clear."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dartsctl.discovery.app.sources import Sources
 
 _PACKAGES = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION
@@ -13,6 +12,7 @@ from dartsctl.ports.collisions import NameTaken, ProjectTaken
 from dartsctl.ports.fixed_addresses import AddressTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.ports.shared import SharedResource
+from dartsctl.records import replace
 from dartsctl.stack.containers import Container
 from dartsctl.stack.same_stack import SameStack
 from dartsctl.workflows.preflight import report

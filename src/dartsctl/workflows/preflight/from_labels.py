@@ -7,12 +7,12 @@ working on what runs. It is said once what is missing.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.ports import collisions
+from dartsctl.records import replace
 from dartsctl.stack import compose_files
 from dartsctl.stack.containers import Container, of_project
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.nginx.listening import listened
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.host_ports import busy_in_log, is_busy_somewhere, said_ports, squatters
+from dartsctl.records import replace
 from dartsctl.stack.containers import of_services
 from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.ports.holders import Holder
     from dartsctl.ports.missing_bindings import MissingBinding

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.env_file_names import missing_env_file
@@ -16,12 +13,16 @@ from dartsctl.edges.host import sockets
 from dartsctl.errors import DartsctlError
 from dartsctl.ports import unmet_needs
 from dartsctl.ports.unmet_needs import NothingToStart, UnmetNeed
+from dartsctl.records import record, replace
 from dartsctl.stack import compose_files
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
     from dartsctl.edges.engine.compose import Compose
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.stack.containers import Container
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     """Returns a network of the engine by its name, None without one."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Intent:
     """What `up` is asked to do, as far as it decides which containers stay."""
 
@@ -46,7 +47,7 @@ class Intent:
     """Whether images are built although they exist."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Inputs:
     """What a preflight reads. `control` is None if the engine was not asked, or can only list."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.host import sockets
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.ports.collisions import ProjectTaken
+from dartsctl.records import replace
 from dartsctl.stack.convergence import converge
 from dartsctl.stack.from_containers import ContainerSettings, stack_of
 from dartsctl.stack.model import Network, PortEntry

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError
 from dartsctl.ports import rivals
+from dartsctl.records import replace
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.port_origins import PortOrigins, trace
 from dartsctl.system import bounded_file
+from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from dartsctl.config.environment import Environment
     from dartsctl.ports.conflicts import PortVerdicts
     from dartsctl.stack.model import Stack
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _MOST_FILES = 12
 """With more files, Compose is not asked for all the parts: that would take seconds."""
 
-_COMPOSITE = re.compile(r"""(?m)(?:^|[\s{,\["'])(?:include|extends)["']?\s*:""")
+_COMPOSITE = regex(r"""(?m)(?:^|[\s{,\["'])(?:include|extends)["']?\s*:""")
 
 
 def port_origins(

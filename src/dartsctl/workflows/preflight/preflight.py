@@ -5,10 +5,7 @@ It changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.host import sockets
@@ -23,6 +20,7 @@ from dartsctl.ports.localhost import ambiguous_localhost
 from dartsctl.ports.shared import SharedResource
 from dartsctl.ports.unmet_needs import MissingExternal, NothingToStart, UnmetNeed
 from dartsctl.ports.verdicts import judge
+from dartsctl.records import field, record, replace
 from dartsctl.stack.containers import Container, of_services
 from dartsctl.stack.convergence import Convergence, converge, split_new_and_held
 from dartsctl.stack.host_network import host_bindings
@@ -34,6 +32,9 @@ from dartsctl.workflows.preflight.inputs import Inputs, Intent, files_of_compose
 from dartsctl.workflows.preflight.port_origins import port_origins
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     from dartsctl.config.environment import Environment
     from dartsctl.config.secrets import Objection
     from dartsctl.edges.engine.compose import Compose
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.host import Host
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Preflight:
     """What is known about one `up` before it."""
 

@@ -6,16 +6,16 @@ ports would not make the stack start, so no one is asked to stop anything for it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.config import certificates, secrets
 from dartsctl.config.secrets import Objection, Variable
 from dartsctl.edges.project import certificate_files, env_files
 from dartsctl.errors import Advice, Refused, UsageError
+from dartsctl.records import field, record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from dartsctl.config.environment import Environment, EnvValue
@@ -27,7 +27,7 @@ _UNSAFE_HINT = Advice(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProductionEnvFiles:
     """The env files' variables, and what is wrong with them.
 

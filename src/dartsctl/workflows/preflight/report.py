@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.ports import rivals
@@ -15,6 +13,7 @@ from dartsctl.ports.holders.wording import container_document, of_project
 from dartsctl.ports.shared import SharedResource
 from dartsctl.ports.socket_table import ranges
 from dartsctl.ports.unmet_needs import MissingExternal, NothingToStart
+from dartsctl.records import record
 from dartsctl.stack.bindings import (
     ANY_IPV4,
     ANY_IPV6,
@@ -27,6 +26,8 @@ from dartsctl.stack.same_stack import SameStack
 from dartsctl.workflows.preflight.rival_words import holder_lines, remedy_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from dartsctl.config.secrets import Objection
     from dartsctl.ports.lint import Notice
     from dartsctl.stack.containers import Container
@@ -221,7 +222,7 @@ def published(binding: PortBinding) -> str:
     return ", ".join(f"{bracketed(address)}:{binding.published}" for address in binding.addresses)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConflictText:
     """One conflict in words: what cannot be published, and one line for each holder."""
 

@@ -5,8 +5,6 @@ Nobody can free such a port: one of the Compose files has to change.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.check_command import typed
@@ -14,6 +12,9 @@ from dartsctl.ports import rivals
 from dartsctl.ports.holders import RivalBinding
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator, Sequence
+    from pathlib import Path
+
     from dartsctl.ports.conflicts import Conflict
     from dartsctl.ports.rivals import Appended, PortWish
     from dartsctl.stack.model import Stack

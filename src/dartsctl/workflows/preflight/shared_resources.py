@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.ports import shared
 from dartsctl.ports.lint import Notice
 from dartsctl.ports.shared import Neighbours, SharedResource
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.edges.host import processes, sockets
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError
+from dartsctl.records import record
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterable, Sequence
+
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.holders import Holder
     from dartsctl.ports.listeners import Listener, Probe
@@ -51,7 +52,7 @@ class Processes(Protocol):
     def start_time(self, pid: int) -> float | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServerDeps:
     """The part of Deps that a server needs. `monotonic` is the clock of deadlines."""
 

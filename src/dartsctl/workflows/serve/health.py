@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from dartsctl.edges.http.probe import HttpAnswer, HttpProbe
 from dartsctl.stack.bindings import reachable_address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PATIENCE = 10.0  # seconds that one request may take
 _PAUSE = 0.25  # seconds between two requests: each one is a line in the server's log

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.project import guards
 from dartsctl.edges.supervisor.client import SupervisedServer
+from dartsctl.records import record
 from dartsctl.server.command_line import fill_placeholders
 from dartsctl.server.handover import Handover, plan_handover
 from dartsctl.server.request import ServerRequest, base_environment, server_environment
 from dartsctl.server.urls import url_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dartsctl.edges.state.leases import LeaseBook
     from dartsctl.workflows.serve.lease import LeasedPort
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Launch:
     """A server's command line and environment, with the placeholders filled in.
 

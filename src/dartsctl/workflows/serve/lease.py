@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-import socket
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
 from dartsctl.ports.allocation import BROWSERS_REFUSE, candidates
 from dartsctl.ports.listeners import Probe
+from dartsctl.records import record
 from dartsctl.server.request import ServerRequest, port_notes
 from dartsctl.stack.bindings import Endpoint
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
     from dartsctl.edges.state.leases import Lease
     from dartsctl.workflows.serve.deps import ServerDeps
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LeasedPort:
     """A port that is leased to this server.
 

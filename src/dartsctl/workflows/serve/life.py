@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.project import guards
 from dartsctl.edges.screen import browser
 from dartsctl.errors import Advice, DartsctlError, ExitCode, Refused
+from dartsctl.records import record, replace
 from dartsctl.server.lease_record import LeaseRecord
 from dartsctl.server.production_port import override_details
 from dartsctl.server.urls import url_of
@@ -17,6 +16,8 @@ from dartsctl.workflows.serve.launch import Launch, plan_launch, start
 from dartsctl.workflows.serve.port_watch import PortWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.supervisor.client import SupervisedServer
     from dartsctl.server.request import ServerRequest
@@ -37,7 +38,7 @@ _ENFORCED_BY = {
 """What keeps a server off production ports besides the kernel, by `--enforce`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServerExit:
     """The server's exit code, and whether it was ever ready."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
 from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
     from dartsctl.ports.listeners import Listener
     from dartsctl.workflows.serve.deps import Processes, Sockets
 
@@ -22,7 +23,7 @@ _FIRST_EPHEMERAL = 32768
 _NOT_ASSIGNED = frozenset(range(1, _FIRST_EPHEMERAL))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Observation:
     """One look: the production port that the tree listens on, and whether it has its leased one."""
 

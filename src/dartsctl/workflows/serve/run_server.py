@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.records import replace
 from dartsctl.server.handover import takes_a_socket
 from dartsctl.server.production_port import refuse_production, replaced_note, replaced_ports
 from dartsctl.server.urls import bind_address
@@ -18,6 +17,8 @@ from dartsctl.workflows.serve.lease import PortLeasing
 from dartsctl.workflows.serve.life import ServerExit, announce, live
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from dartsctl.edges.screen.output import Screen
     from dartsctl.server.request import ServerRequest
     from dartsctl.workflows.deps import Deps

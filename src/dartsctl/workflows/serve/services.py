@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.host import sockets
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError
+from dartsctl.records import field, record, replace
 from dartsctl.server.request import base_environment
 from dartsctl.server.service_targets import service_targets
 from dartsctl.stack.addresses import (
@@ -19,6 +18,8 @@ from dartsctl.stack.addresses import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from dartsctl.server.request import ServerRequest
     from dartsctl.stack.addresses import ServiceAddress
     from dartsctl.stack.containers import Container
@@ -30,7 +31,7 @@ _ENTRANCES = frozenset({80, 443})
 """Ports that no application has as its default for a service."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServiceLookup:
     """`[server.env]`, and the Compose project whose containers its placeholders mean."""
 

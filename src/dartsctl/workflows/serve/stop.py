@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dartsctl.edges.state.leases import LeaseBook
     from dartsctl.server.lease_record import LeaseRecord
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from dartsctl.records import record
 
 if TYPE_CHECKING:
     from dartsctl.ports.choices import Policy
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answers:
     """How conflicts are answered in one run. Without a `policy`: ask at a terminal, else fail."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.host import processes
@@ -14,6 +13,8 @@ from dartsctl.ports.shared import SharedResource
 from dartsctl.workflows.preflight import report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.prompts import Prompts
     from dartsctl.ports.cases import Case

@@ -6,7 +6,6 @@ never killed, and no volume is removed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, assert_never
 
 from dartsctl.edges.host import processes, systemd
@@ -24,6 +23,8 @@ from dartsctl.workflows.up import stop_process
 from dartsctl.workflows.up.ask import subject
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.ports.process import Process
     from dartsctl.ports.resolution import ResolutionStep

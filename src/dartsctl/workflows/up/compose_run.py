@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
 from dartsctl.stack.compose_progress import ComposeActivity, is_layer_bar
 from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
 from dartsctl.workflows.up.signs_of_life import SignsOfLife
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
     from dartsctl.edges.engine.compose import Compose
     from dartsctl.spawn import Stream
     from dartsctl.workflows.deps import Deps
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _KEPT_LINES = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ComposeResult:
     """How a Compose call ended. `text` is the end of its output; `is_late`: by the deadline."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dartsctl.records import field, record
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from dartsctl.edges.engine.protocol import Engine
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.prompts import Prompts
@@ -23,7 +25,7 @@ SETTLE = 2.0
 (edge-cases.md#21)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConflictDeps:
     """`remap` publishes all bindings of the given cases elsewhere. Times are in seconds."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice
+from dartsctl.records import record
 from dartsctl.stack.containers import of_services
 from dartsctl.stack.failed_dependency import parse_failed_dependency
 from dartsctl.stack.model import COMPLETED, HEALTHY
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.deps import Deps
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DependencyFailure:
     """The failure in words.
 

@@ -10,14 +10,14 @@ again what is free then.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from dartsctl.text.patterns import regex
 from dartsctl.workflows.reservations import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from dartsctl.config.environment import Environment
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 2.0
 """Seconds for an answer. It takes less than one millisecond."""
-_STARTS = re.compile(r'\s*Container "?[^\s"]+"?\s+(Starting|Started|Restarting)\s*')
+_STARTS = regex(r'\s*Container "?[^\s"]+"?\s+(Starting|Started|Restarting)\s*')
 
 
 class HandOver:

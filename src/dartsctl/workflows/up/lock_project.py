@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.state.project_lock import WorkResult, project_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dartsctl.config.environment import Environment
     from dartsctl.workflows.deps import Deps
 

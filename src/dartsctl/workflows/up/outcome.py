@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError, ExitCode, NotHealthy, TimedOut
+from dartsctl.records import field, record
 from dartsctl.stack.health import Condition
 from dartsctl.text.phrases import exact_duration
 from dartsctl.workflows.up.proxy_outcome import ProxyOutcome
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.missing_bindings import MissingBinding
     from dartsctl.stack.bindings import Endpoint
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.up.proxy_outcome import BadLocation
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ContainerProblem:
     """What is known of a container with a problem.
 
@@ -33,7 +34,7 @@ class ContainerProblem:
     log: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UpOutcome:
     """How an `up` ended.
 

@@ -6,7 +6,6 @@ A container that has lost its ports or networks is recreated, once.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError
@@ -28,6 +27,8 @@ from dartsctl.workflows.up.signs_of_life import SignsOfLife
 from dartsctl.workflows.up.start_again import StartAgain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
     from dartsctl.diagnosis.inspection import Inspection
     from dartsctl.edges.engine.compose import Compose
     from dartsctl.ports.listeners import Listener

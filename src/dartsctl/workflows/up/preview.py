@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.ports.choices import (
@@ -16,13 +14,16 @@ from dartsctl.ports.choices import (
 )
 from dartsctl.ports.holders.kinds import PRODUCTION_STOPS, ResolutionAction
 from dartsctl.ports.resolution import ResolutionStep, decide, unanswered
+from dartsctl.records import record
 from dartsctl.workflows.up.ask import flags_for, subject
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.ports.cases import Case
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResolutionPreview:
     """What would be done.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dartsctl.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BadLocation:
     """A location of the proxy that does not answer well. `service`: who should; may be empty."""
 
@@ -31,7 +31,7 @@ class BadLocation:
         return f"{self.url} ({self.answer})"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProxyOutcome:
     """How a stack answers through its proxy.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.host import network_namespace
 from dartsctl.errors import DockerUnavailable
+from dartsctl.records import record
 from dartsctl.stack.containers import Container, of_services
 from dartsctl.stack.health import (
     ContainerLook,
@@ -24,6 +23,8 @@ from dartsctl.stack.inside_ports import SilentPort, published_targets, silent_po
 from dartsctl.workflows.examine.containers import KERNEL, socket_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from dartsctl.diagnosis.facts import ContainerFacts
     from dartsctl.diagnosis.inspection import Inspection
     from dartsctl.edges.engine.protocol import EngineControl
@@ -40,7 +41,7 @@ _SKIPPED = "skipped the check that"
 _NO_PORTS: Mapping[int, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _SocketLook:
     """What listens inside a container, as far as that could be read, and when it was read."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.errors import Advice, DartsctlError, ExitCode
@@ -17,6 +16,8 @@ from dartsctl.workflows.preflight.preflight import exit_code_of
 from dartsctl.workflows.preflight.rival_words import files_to_change
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.preflight.preflight import Preflight
     from dartsctl.workflows.up.answers import Answers

@@ -5,8 +5,6 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +16,14 @@ from dartsctl.ports.collisions import NameTaken, Taken
 from dartsctl.ports.listeners import Probe
 from dartsctl.ports.remapping import AnyMove, Move, NameMove, SharedMove
 from dartsctl.ports.shared import SharedResource, fixed_subnet, resource_of, subnets_of
+from dartsctl.records import record, replace
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.system.files import PRIVATE_FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
     from dartsctl.config.environment import Environment
     from dartsctl.ports.cases import Case
     from dartsctl.stack.model import Stack
@@ -109,7 +110,7 @@ def _kept(move: AnyMove, model: Stack) -> str:
     return f"{move.service}: port {move.old} is {move.new} on this machine"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Wanted:
     """One entry of a service's ports that is to move. `old` is what the files say."""
 
@@ -122,7 +123,7 @@ class _Wanted:
         return Move(self.service, self.target, self.protocol, self.old, number)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MovePlan:
     """What moves, earlier moves included. `lines` say what is new."""
 

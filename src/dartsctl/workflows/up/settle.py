@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.state.history import History
@@ -16,6 +14,7 @@ from dartsctl.ports.fixed_addresses import AddressTaken
 from dartsctl.ports.holders.kinds import ResolutionAction
 from dartsctl.ports.resolution import ResolutionStep, dead_ends, decide
 from dartsctl.ports.shared import SharedResource
+from dartsctl.records import replace
 from dartsctl.workflows.preflight import another_stack, orphans
 from dartsctl.workflows.preflight.preflight import Preflight, run_preflight
 from dartsctl.workflows.up.ask import ask, ask_for_all
@@ -26,6 +25,8 @@ from dartsctl.workflows.up.refusal import is_all_within_stack
 from dartsctl.workflows.up.remap import MovePlan, plan_moves, remap
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from dartsctl.config.environment import Environment
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.inputs import Intent

@@ -6,13 +6,14 @@ behind it starts, or restarts until another one listens. Without a restart polic
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dartsctl.records import replace
 from dartsctl.stack.health import Condition, ContainerHealth, StackHealth
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dartsctl.edges.screen.output import Screen
 
 _MOST_STARTS = 2

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,8 @@ from dartsctl.edges.host import processes, signals
 from dartsctl.errors import Advice, DartsctlError, ExitCode, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
     from dartsctl.ports.holders import HostProcess
     from dartsctl.ports.listeners import Listener
     from dartsctl.ports.process import Process

@@ -6,8 +6,6 @@ are repaired by doctor's step, a reload.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +19,7 @@ from dartsctl.diagnosis.repair_plan import make_plan
 from dartsctl.diagnosis.repairs import RepairAction
 from dartsctl.edges.state.history import History
 from dartsctl.errors import DartsctlError
+from dartsctl.records import record, replace
 from dartsctl.stack.containers import of_project
 from dartsctl.stack.site_urls import site_url
 from dartsctl.workflows.examine import requests as examine_requests
@@ -33,6 +32,7 @@ from dartsctl.workflows.up.proxy_outcome import BadLocation, ProxyOutcome
 from dartsctl.workflows.up.reload_proxy import reload_proxy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import ThreadPoolExecutor
 
     from dartsctl.diagnosis.facts import Facts, HttpFacts
@@ -49,7 +49,7 @@ _MOST_LOCATIONS = 40
 """The others are not asked, and that is said."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Reading:
     """The proxy as it was read, with the probes that read it."""
 

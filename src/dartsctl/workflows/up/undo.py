@@ -7,17 +7,18 @@ meanwhile, with `compose run` or an `up` of their own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dartsctl.errors import DartsctlError, Interrupted
+from dartsctl.records import record
 from dartsctl.stack.compose_progress import CreatedKind, ProgressStep, name_in_use, parse_progress
 from dartsctl.stack.containers import Container, of_project
 from dartsctl.workflows.up import compose_run
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.deps import Deps
@@ -35,7 +36,7 @@ _OLDER = "existed before"
 _REPLACES = "com.docker.compose.replace"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UndoneItem:
     """What became of one container or network of the project, and why.
 
@@ -54,7 +55,7 @@ class UndoneItem:
         return f"{self.done} {self.kind} {self.name}{state}: {self.why}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UndoResult:
     """The project's containers and networks, removed or left. Volumes are never touched."""
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.http import get
+from dartsctl.records import record
 from dartsctl.stack.bindings import LOOPBACK_IPV4, reachable_address
 from dartsctl.stack.inside_ports import published_targets
 from dartsctl.stack.site_urls import site_place, site_url
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import ThreadPoolExecutor
+
     from dartsctl.stack.containers import Container
     from dartsctl.workflows.preflight.preflight import Preflight
 
@@ -27,7 +28,7 @@ _NO_HTTP = frozenset((*_OLD_PROTOCOLS, *_DATABASES, *_QUEUES))
 """Container ports that are never asked: a request there would only fill a log."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StackUrls:
     """The URLs at which published ports answered, and the places of the other ones."""
 
@@ -35,7 +36,7 @@ class StackUrls:
     places: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Published:
     address: str
     port: int

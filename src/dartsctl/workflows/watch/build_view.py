@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from dartsctl.records import field, fields, record, replace
 from dartsctl.workflows.watch.event_text import plural, short_time, subject_name
 from dartsctl.workflows.watch.signals import Seen
 from dartsctl.workflows.watch.view import PortView, ServiceView, View
@@ -22,7 +22,7 @@ _MOST_PORTS = 32
 _WORST_HEALTH = ("unhealthy", "starting", "healthy")
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class ViewBoard:
     """The latest of every part of the view."""
 
@@ -33,7 +33,7 @@ class ViewBoard:
 
     def take(self, seen: Seen) -> None:
         """Replace the parts that `seen` has."""
-        parts = {name: getattr(seen, name) for name in Seen.__dataclass_fields__}
+        parts = {name: getattr(seen, name) for name in fields(Seen)}
         self._seen = replace(
             self._seen, **{name: part for name, part in parts.items() if part is not None}
         )

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.notice import NoticeWriter
@@ -19,18 +16,22 @@ from dartsctl.edges.notify import channels as notify
 from dartsctl.edges.project.env_files import read
 from dartsctl.edges.state.watch_receipts import Receipts
 from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.records import field, record
 from dartsctl.system import bounded_file
 from dartsctl.workflows.watch.delivery import Channel, Delivery
 from dartsctl.workflows.watch.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
     from dartsctl.config.environment import Environment
     from dartsctl.config.settings import WatchSettings
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.watch.delivery import Role
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Destinations:
     """Where a watch sends to."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from dartsctl.workflows.watch.log_followers import (
 from dartsctl.workflows.watch.log_places import find_places, host_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from dartsctl.diagnosis.facts import ContainerFacts, Facts

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.screen.dashboard import PAUSE, Dashboard
 from dartsctl.edges.screen.stream import Event
+from dartsctl.records import replace
 from dartsctl.workflows.watch import event_text
 from dartsctl.workflows.watch.overview import page_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dartsctl.alerts.state import Message
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.page import Page

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from dartsctl.alerts import outbox as box
 from dartsctl.alerts.outbox import Outbox, Waiting
 from dartsctl.edges.state.watch_receipts import Receipt
+from dartsctl.records import field, record, replace
 from dartsctl.workflows.watch.signals import Sent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from dartsctl.alerts.notice import Notice, NoticeWriter
     from dartsctl.alerts.state import Message
     from dartsctl.workflows.watch.signals import Emit
@@ -27,7 +28,7 @@ _random = random.SystemRandom()
 Role = Literal["notify", "escalate"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Channel:
     """A place that messages are sent to."""
 

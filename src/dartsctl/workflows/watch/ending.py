@@ -10,12 +10,15 @@ import os
 import signal
 import termios
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
 
 from dartsctl.errors import ExitCode
 from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
 
 _TERMINAL = "/dev/tty"
 

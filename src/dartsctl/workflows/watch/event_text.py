@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.state import SAME_CAUSE
 from dartsctl.edges.screen.stream import Event
 from dartsctl.errors import Advice
+from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import exact_duration, without_age
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _LABELS = {
     "summary": ("SUMMARY", "unknown"),
     "test": ("TEST", "unknown"),
 }
-_COMMAND = re.compile(
+_COMMAND = regex(
     r"(?:\w+=\S+ )*(?:sudo )?"
     r"(?:dartsctl|docker|systemctl|journalctl|openssl|ss|ls|ps|df|curl|ip|open -a)"
     r"(?: [-\w./'\"~{$]|$)"

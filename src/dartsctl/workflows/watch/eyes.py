@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.glance import ContainerGlance, Glance, others_on
 from dartsctl.alerts.look_schedule import LookTimes
 from dartsctl.edges.host import sockets
 from dartsctl.errors import DartsctlError
+from dartsctl.records import record, replace
 from dartsctl.workflows.watch.build_view import worst_health, worst_state
 from dartsctl.workflows.watch.checks.base import CheckRules
 from dartsctl.workflows.watch.look import LookResult, look
@@ -25,7 +25,7 @@ _GLANCE_DEADLINE = 5.0
 """Seconds for the engine's list."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class StackEyes:
     """Looks at the stack of a request. Neither method raises."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.repair_plan import safe_plan
 from dartsctl.errors import Refused
+from dartsctl.records import record, replace
 from dartsctl.workflows.doctor.repair_run import RepairRun
 from dartsctl.workflows.doctor.repair_steps import RepairExecutor
 from dartsctl.workflows.examine.stack import examine
@@ -27,7 +27,7 @@ _ANSWERS = Answers(policy="fail", yes=True, wait_timeout=1.0)
 """Nobody is asked, and whoever has a port keeps it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Healing:
     """One attempt. `services`: those that something was done about."""
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.workflows.watch.signals import Note
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dartsctl.edges.http.ping import Ping
     from dartsctl.workflows.watch.signals import Emit
 

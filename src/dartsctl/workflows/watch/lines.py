@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.workflows.watch import event_text, json_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dartsctl.alerts.state import Message
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.watch.signals import Note, Noticed

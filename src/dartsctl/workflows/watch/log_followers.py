@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.diagnosis.container_file import first_file
 from dartsctl.diagnosis.followed_log import EngineLogReader, LineReader, StampedLine
+from dartsctl.records import field, record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from dartsctl.edges.engine.protocol import EngineControl, Stream
     from dartsctl.edges.host.followed_file import FollowedFile
 
@@ -35,7 +36,7 @@ class Follower(Protocol):
         """End it."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class EngineFollower:
     """The container's own output, as the engine streams it."""
 
@@ -56,7 +57,7 @@ class EngineFollower:
         self.stream.close()
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class HostFollower:
     """A file that this host sees too."""
 
@@ -76,7 +77,7 @@ class HostFollower:
         self.file.close()
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class ContainerFollower:
     """A file that only its container sees: read on an interval, with `stat` and `tail` in there.
 

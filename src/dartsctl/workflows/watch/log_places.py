@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from dartsctl.records import record
 from dartsctl.workflows.examine.nginx import DEFAULT_LOG
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _MOST_LINKS = 5
 _UNREADABLE = ("syslog:", "memory:", "/dev/null")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogPlaces:
     """Where the errors are. The container's stderr is always one of the places."""
 

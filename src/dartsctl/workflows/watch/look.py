@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.problem import Problem, Subject
@@ -16,6 +15,7 @@ from dartsctl.diagnosis.findings import Cause
 from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, Refused
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.strangers import Lookout, wanted_ports
+from dartsctl.records import field, record, replace
 from dartsctl.workflows.examine.stack import examine
 from dartsctl.workflows.preflight.from_labels import reason
 from dartsctl.workflows.up.remap import as_it_runs
@@ -44,7 +44,7 @@ LOOK_FAILED = "look-failed"
 _OF_DOCTOR: frozenset[Kind] = frozenset(("service", "site", "engine", "port", "certificate"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LookResult:
     """What a full look has seen. `covers`: the kinds of subjects that it could look at."""
 

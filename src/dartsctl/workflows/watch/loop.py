@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,8 @@ from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Observed, Seen, Sent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from dartsctl.alerts.observations import Observation
     from dartsctl.alerts.rules import Rules
     from dartsctl.workflows.watch.build_view import ViewBoard

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.screen.page import Cell, Column, Glyphs, Line, Page, Row, Section
@@ -12,6 +11,8 @@ from dartsctl.text.phrases import duration, without_age
 from dartsctl.workflows.watch.event_text import command_label, plural, subject_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.alerts.state import Episode
     from dartsctl.edges.screen.stream import Event
     from dartsctl.workflows.watch.view import PortView, ServiceView, View

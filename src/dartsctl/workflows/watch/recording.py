@@ -7,7 +7,6 @@ again in a replay.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.observation_document import observation_document, read_observation
@@ -16,6 +15,8 @@ from dartsctl.text.strict_json import Cursor, Source, read_json
 from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Observed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from dartsctl.workflows.watch.loop import Watcher
     from dartsctl.workflows.watch.signals import Signal
 

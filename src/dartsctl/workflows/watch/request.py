@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.rules import Rules
 from dartsctl.ports.allocation import Allocation
+from dartsctl.records import field, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.examine.probes import ExamineRequest
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WatchRequest:
     """One environment to watch."""
 

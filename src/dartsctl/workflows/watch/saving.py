@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.alerts.clock import shift
 from dartsctl.alerts.state import State
+from dartsctl.records import fields, replace
 
 if TYPE_CHECKING:
     from dartsctl.alerts.outbox import Outbox
@@ -15,7 +15,7 @@ _PAUSE = 1.0
 """Seconds between two saves of changes that send nothing: in a flood there are many."""
 _TRY_AGAIN = 10.0
 """Seconds until a file that could not be written is tried again."""
-_FIELDS = sorted(State.__dataclass_fields__.keys() - {"now", "due"})
+_FIELDS = sorted(fields(State).keys() - {"now", "due"})
 _ALIVE = 30.0
 """Seconds after which the time of the latest observation is saved, if nothing else changed."""
 

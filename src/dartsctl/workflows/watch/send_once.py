@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import queue
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.observations import Looked, Silenced
 from dartsctl.edges.state.watch_lock import watch_lock
 from dartsctl.edges.state.watch_state import WatchState
 from dartsctl.errors import Refused
+from dartsctl.records import field, record, replace
 from dartsctl.workflows.watch.build_view import ViewBoard
 from dartsctl.workflows.watch.channels import delivery_to, destinations_of
 from dartsctl.workflows.watch.known import Known
@@ -78,7 +78,7 @@ def _send(
     return said.notes
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Said:
     """An output that keeps what the sending has to say."""
 

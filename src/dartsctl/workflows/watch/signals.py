@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from dartsctl.records import field, record
 
 if TYPE_CHECKING:
     import threading
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.watch.view import PortView, ServiceView, View
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Observed:
     """An observation for the episodes, at a time (Unix time by our clock)."""
 
@@ -22,7 +23,7 @@ class Observed:
     when: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Noticed:
     """Something happened that is shown at once, before anybody knows what it means."""
 
@@ -34,14 +35,14 @@ class Noticed:
     when: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LookWanted:
     """Ask for a full look (doctor's examination) as soon as possible; several become one."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Seen:
     """A part of what the screen shows, as it is now. None: as it was."""
 
@@ -55,7 +56,7 @@ class Seen:
     notes: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Note:
     """Something that `watch` itself has done or met: for screen, JSON lines and nobody's alarm."""
 
@@ -67,7 +68,7 @@ class Note:
     """Details for programs."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sent:
     """A channel has taken a message, or has not."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TOLERANCE = 2.0
 """Seconds between both clocks that are no jump: NTP slews, and a loaded machine is late."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from dartsctl.errors import Advice, UsageError
+from dartsctl.records import field, record
+from dartsctl.text.patterns import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _FOLDER = "/etc/systemd/system"
 _WITHIN = "5m"
 """How long the engine and the services may take after a start of the machine."""
-_UNQUOTED = re.compile(r"[A-Za-z0-9_@:,./+-]+")
+_UNQUOTED = regex(r"[A-Za-z0-9_@:,./+-]+")
 
 # CAP_NET_BIND_SERVICE holds production ports below 1024; CAP_SYS_PTRACE names who holds a port
 _OF_GATE = "CAP_BPF CAP_NET_ADMIN CAP_PERFMON"
@@ -22,7 +25,7 @@ _OF_USER = "CAP_NET_BIND_SERVICE"
 _OF_ROOT = "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_NET_BIND_SERVICE CAP_SYS_PTRACE"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UnitPlan:
     """What the units need to know of this machine and project."""
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dartsctl.records import field, record
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dartsctl.alerts.state import Episode
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServiceView:
     """A service: its containers' state, health and restarts, and the latest check latencies."""
 
@@ -24,7 +26,7 @@ class ServiceView:
     """Seconds, the latest last; None: the check failed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortView:
     """A production port and who holds it."""
 
@@ -36,7 +38,7 @@ class PortView:
     protocol: str = "tcp"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class View:
     """Everything on the screen. `now` is Unix time."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dartsctl.alerts.observations import Looked, Started
 from dartsctl.errors import DockerUnavailable
+from dartsctl.records import replace
 from dartsctl.stack.containers import PROJECT_LABEL, Container
 from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Observed, Signal
 from dartsctl.workflows.watch.sources.listed import ListedSource

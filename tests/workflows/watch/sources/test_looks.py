@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.glance import Glance
@@ -11,6 +11,7 @@ from dartsctl.alerts.look_schedule import LookSchedule, LookTimes
 from dartsctl.alerts.observations import Looked
 from dartsctl.alerts.problem import Problem, Subject
 from dartsctl.alerts.state import Episode, State
+from dartsctl.records import replace
 from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.look import LookResult
 from dartsctl.workflows.watch.signals import Note, Observed, Seen, Signal

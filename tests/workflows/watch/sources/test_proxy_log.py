@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from dartsctl.alerts.problem import Problem
 from dartsctl.alerts.state import State, Work
 from dartsctl.diagnosis.facts import EngineFacts, Facts, ProxyFacts
 from dartsctl.edges.screen.output import Screen
+from dartsctl.records import replace
 from dartsctl.text.masker import Masker
 from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Signal

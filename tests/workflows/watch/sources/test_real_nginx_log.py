@@ -7,7 +7,6 @@ import time
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from dartsctl.diagnosis.facts import ProxyFacts
 from dartsctl.diagnosis.nginx.config import Config
 from dartsctl.edges.engine.unix import UnixEngine
 from dartsctl.edges.http.get import get
+from dartsctl.records import replace
 from dartsctl.workflows.watch.known import Known
 from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Signal
 from dartsctl.workflows.watch.sources.proxy_log import ProxyLog

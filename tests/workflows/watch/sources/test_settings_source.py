@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from dartsctl.config.settings import WatchSettings
 from dartsctl.errors import UsageError
+from dartsctl.records import replace
 from dartsctl.workflows.watch.channels import Destinations
 from dartsctl.workflows.watch.delivery import Channel
 from dartsctl.workflows.watch.ending import Ending

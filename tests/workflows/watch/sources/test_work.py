@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from dartsctl.alerts.observations import WorkBegan, WorkEnded
 from dartsctl.edges.state.project_lock import project_lock
 from dartsctl.edges.state.project_work import ProjectWork
+from dartsctl.records import replace
 from dartsctl.workflows.watch.signals import LookWanted, Observed, Signal
 from dartsctl.workflows.watch.sources.work import WorkSource, changes
 

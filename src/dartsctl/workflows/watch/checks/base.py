@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.ports.allocation import Allocation
+from dartsctl.records import field, record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dartsctl.alerts.problem import Kind, Problem
     from dartsctl.diagnosis.facts import Facts
     from dartsctl.ports.strangers import Occupation
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.examine.stack import Examination
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CheckRules:
     """The thresholds, from the settings."""
 
@@ -28,7 +29,7 @@ class CheckRules:
     disk_percent: int = 90
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Examined:
     """What was examined in this look, for the checks. The engine has answered."""
 

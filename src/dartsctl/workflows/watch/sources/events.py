@@ -7,7 +7,6 @@ is a problem of its own. An engine that is only listed (tcp://, ssh://) is liste
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.container_events import ContainerHistory
@@ -17,6 +16,7 @@ from dartsctl.edges.engine.events import BrokenStream, RecentEvents
 from dartsctl.edges.engine.snapshots import Snapshots
 from dartsctl.edges.host.running import RunningContainer
 from dartsctl.errors import DockerUnavailable
+from dartsctl.records import record, replace
 from dartsctl.workflows.watch.engine_state import EngineState
 from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Observed
 
@@ -48,7 +48,7 @@ _MOST_INSPECTED = 16
 """Containers whose settings are read at once, so that events do not wait for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pace:
     """Times in seconds."""
 
@@ -56,6 +56,9 @@ class Pace:
     """Without an event, until the engine is asked whether it is there."""
     longest_pause: float = 2.0
     """Until the next attempt to connect."""
+
+
+_PACE = Pace()
 
 
 class EventsSource:
@@ -71,7 +74,7 @@ class EventsSource:
         *,
         command: str,
         deps: Deps,
-        pace: Pace = Pace(),
+        pace: Pace = _PACE,
     ) -> None:
         """`command`: what a person runs to find the cause of an exit."""
         self._project = project

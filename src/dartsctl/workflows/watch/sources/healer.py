@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.healing import Attempts, services_to_heal, still_counted
 from dartsctl.errors import DartsctlError
+from dartsctl.records import field, record
 from dartsctl.workflows.watch.heal import heal
 from dartsctl.workflows.watch.signals import LookWanted, Note
 
@@ -31,7 +31,7 @@ def make(request: WatchRequest, known: Known, deps: Deps) -> Healer | None:
     return Healer(request, known, deps)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Healer:
     """One attempt at a time. A cause that lasts is not tried: doctor then has no safe repair."""
 

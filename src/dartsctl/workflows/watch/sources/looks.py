@@ -5,15 +5,16 @@ from __future__ import annotations
 import queue
 import random
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.alerts.look_schedule import LookSchedule, LookTimes, attention_for
 from dartsctl.alerts.observations import Looked
+from dartsctl.records import field, record
 from dartsctl.workflows.watch.signals import Note, Observed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dartsctl.alerts.glance import Glance
     from dartsctl.workflows.watch.known import Known
     from dartsctl.workflows.watch.look import LookResult
@@ -36,14 +37,14 @@ class Eyes(Protocol):
         """Return what a light look says for the screen."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _FullLook:
     number: int
     began: float
     is_late: bool = False
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Looks:
     """A `Source`. One full look at a time, in a thread of its own.
 

@@ -6,7 +6,6 @@ ask for a look. What the errors mean is doctor's to say (users_errors.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.upstream_errors import MANY, WINDOW
@@ -14,6 +13,7 @@ from dartsctl.diagnosis.failed_service import failed_service
 from dartsctl.diagnosis.nginx.limits import parse_limited
 from dartsctl.diagnosis.nginx.log import NginxFailure, may_be_line, parse_line, parse_moment
 from dartsctl.errors import DockerUnavailable
+from dartsctl.records import record, replace
 from dartsctl.workflows.examine.stack import ENGINE_DEADLINE
 from dartsctl.workflows.watch.container_logs import ContainerLogs
 from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed
@@ -53,7 +53,7 @@ _SHOWN = 300
 """Characters of a line that are shown."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Budget:
     """How many lines are read within a second, and how many were not."""
 

@@ -6,17 +6,17 @@ A failed check asks for a look. Whether it is an alert, and why it fails, is doc
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.limited import has_unexplained_refusal, mark_limited
+from dartsctl.records import record
 from dartsctl.workflows.examine.pace import Pace
 from dartsctl.workflows.examine.sending import send_now
 from dartsctl.workflows.watch.signals import LookWanted, Noticed
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable, Sequence
 
     from dartsctl.diagnosis.facts import HttpFacts
     from dartsctl.workflows.deps import Deps
@@ -40,7 +40,7 @@ _LOG_DELAY = 0.3
 """Seconds by which a line of the proxy's log may be late."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Failure:
     """A URL that fails: how it did last, and how often in a row."""
 

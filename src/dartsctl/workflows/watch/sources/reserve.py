@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +23,7 @@ from dartsctl.edges.reserve.process import ReserveProcess
 from dartsctl.edges.state.watch_folder import open_watch
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.reservation import in_short, to_hold
+from dartsctl.records import field, record, replace
 from dartsctl.stack.containers import of_project
 from dartsctl.stack.publishing import stack_bindings
 from dartsctl.workflows.preflight.inputs import Intent, read_inputs
@@ -33,6 +32,7 @@ from dartsctl.workflows.watch.signals import Note
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dartsctl.alerts.container_life import ContainerEvent
     from dartsctl.edges.engine.events import EventStream
@@ -59,7 +59,7 @@ def make(request: WatchRequest, _known: Known, deps: Deps) -> Reserve | None:
     return Reserve(request, deps)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Wanted:
     """What the stack publishes, and what keeps us from a gate."""
 
@@ -74,7 +74,7 @@ class _Wanted:
         return tuple(dict.fromkeys(chain.from_iterable(self.by_service.values())))
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Said:
     """What was said already: once is enough."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError
+from dartsctl.records import record
 from dartsctl.workflows.watch.signals import Note
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _PAUSE = 0.25
 """Seconds after which it is seen that the watch ends."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class SettingsSource:
     """Reads the settings again, and has the watch start anew with other ones.
 
@@ -36,13 +36,16 @@ class SettingsSource:
     destinations: Destinations
     """Those in use."""
     name: str = "settings"
-    latest: WatchRequest = field(init=False)
-    """What the next round of the watch takes."""
-    latest_destinations: Destinations = field(init=False)
+    changed: tuple[WatchRequest, Destinations] | None = None
 
-    def __post_init__(self) -> None:
-        self.latest = self.request
-        self.latest_destinations = self.destinations
+    @property
+    def latest(self) -> WatchRequest:
+        """What the next round of the watch takes."""
+        return self.changed[0] if self.changed else self.request
+
+    @property
+    def latest_destinations(self) -> Destinations:
+        return self.changed[1] if self.changed else self.destinations
 
     def run(self, emit: Emit, stop: threading.Event) -> None:
         """Wait for SIGHUP until `stop` is set."""
@@ -60,6 +63,6 @@ class SettingsSource:
             return f"the settings were not read again: {error.message}; those in use stay"
         if latest.is_like(self.request) and destinations == self.destinations:
             return "the settings were read again: nothing has changed"
-        self.latest, self.latest_destinations = latest, destinations
+        self.changed = (latest, destinations)
         self.ending.begin_again()
         return "the settings were read again"

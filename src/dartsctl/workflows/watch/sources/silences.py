@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.observations import Acknowledged, Silenced
 from dartsctl.edges.state.silence_book import SilenceBook
+from dartsctl.records import record
 from dartsctl.workflows.watch.signals import Note, Observed
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def make(request: WatchRequest, _known: Known, deps: Deps) -> SilenceSource:
     return SilenceSource(SilenceBook(deps.state, request.project), deps.now)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class SilenceSource:
     """Passes on what people told the watch. That a silence is over the episodes see by the time."""
 

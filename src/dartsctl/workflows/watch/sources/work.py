@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.observations import WorkBegan, WorkEnded
 from dartsctl.edges.state import project_work
+from dartsctl.records import record
 from dartsctl.workflows.watch.signals import LookWanted, Observed
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def make(request: WatchRequest, _known: Known, deps: Deps) -> WorkSource:
     return WorkSource(deps.state, request.project, deps.now)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class WorkSource:
     """Says when a verb of any dartsctl begins and ends, also one of another user or worktree.
 
