@@ -193,14 +193,22 @@ def test_check_without_a_conflict_loads_typer_alone(
 
 
 @pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    ("line", "loaded"), [("TAG=1", set()), ("TAG='1' # the first", {"dotenv"})]
+)
 def test_a_check_of_production_loads_only_what_reads_its_env_file(
-    start: Start, compose: Callable[[int], None], project: Path
+    start: Start,
+    compose: Callable[[int], None],
+    project: Path,
+    line: str,
+    loaded: set[str],
 ) -> None:
     compose(free_ports(1)[0])
     (project / "compose.prod.yml").write_text("services: {}\n")
     (project / ".env.production").touch(0o600)
+    (project / ".env.production").write_text(f"{line}\n")
     ran = start("prod", "check", "--json")
-    assert (ran.code, ran.heavy) == (0, {"typer", "dotenv"}), ran.output
+    assert (ran.code, ran.heavy) == (0, {"typer", *loaded}), ran.output
 
 
 @pytest.mark.usefixtures("engine")
@@ -237,10 +245,15 @@ def test_run_loads_typer_alone(start: Start) -> None:
     assert (ran.code, ran.heavy) == (0, {"typer"}), ran.output
 
 
-def test_run_loads_dotenv_if_there_is_an_env_file(start: Start, project: Path) -> None:
-    (project / ".env").write_text("GREETING=hello\n")
+@pytest.mark.parametrize(
+    ("line", "loaded"), [("GREETING=hello", set()), ("GREETING=${NAME:-hello}", {"dotenv"})]
+)
+def test_run_loads_dotenv_only_for_an_env_file_that_needs_it(
+    start: Start, project: Path, line: str, loaded: set[str]
+) -> None:
+    (project / ".env").write_text(f"{line}\n")
     ran = start("run", "--", "true")
-    assert (ran.code, ran.heavy) == (0, {"typer", "dotenv"}), ran.output
+    assert (ran.code, ran.heavy) == (0, {"typer", *loaded}), ran.output
 
 
 def test_dev_url_and_list_load_typer_alone_without_a_server(start: Start) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 
 from dartsctl.config.environment import EnvValue
 from dartsctl.edges.project.env_files import (
+    _line_of,
+    _plain_statements,
     example_of,
     filled_in,
     interpolated,
@@ -50,6 +54,30 @@ def test_each_value_knows_its_file_and_line(tmp_path: Path) -> None:
         "FLASK_PORT": EnvValue("5000", path, 8),
     }
     assert entries["FLASK_PORT"].origin == ".env:8"
+
+
+def test_what_is_read_without_dotenv_is_what_dotenv_reads() -> None:
+    """The common files need no library. Random ones show where the two ways could differ."""
+    from dotenv.parser import parse_stream
+
+    pieces = ["A", "b_1", "=", "=", "\n", "\n", " ", "\t", "#", "'", '"', "x", "${A}", "export "]
+    pieces += ["\\", "\r", "\x0b", "\xa0", "\u2028", "é", ":", "-", "1"]
+    chance = random.Random(15)
+    plain = 0
+    for _ in range(30_000):
+        lines = ["".join(chance.choices(pieces, k=chance.randint(0, 6))) for _ in range(2)]
+        text = "\n".join([f"A={lines[0]}", lines[1]])
+        read_plainly = _plain_statements(text)
+        if read_plainly is None:
+            continue
+        plain += 1
+        bindings = list(parse_stream(io.StringIO(text)))
+        assert not any(binding.error for binding in bindings), text
+        bindings = [binding for binding in bindings if binding.key]
+        assert read_plainly == [
+            (binding.key, binding.value, _line_of(binding)) for binding in bindings
+        ], text
+    assert plain > 1000
 
 
 def test_windows_line_ends_a_byte_order_mark_and_values_of_several_lines_are_read(

@@ -9,8 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import ssl
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +36,7 @@ _ENDINGS = frozenset({".crt", ".cer", ".cert", ".pem", ".key"})
 _DEPTH = 2  # letsencrypt's live/NAME/fullchain.pem
 _MANY = 500  # files
 _LARGEST = 256 << 10  # bytes: a bundle of all root certificates of a system is smaller
-_CERTIFICATE = regex(r"(?s)-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----")
+_CERTIFICATE = regex(r"(?s)-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----")
 _KEY = regex(r"(?s)-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----.+?-----END (?:[A-Z]+ )?PRIVATE KEY-----")
 _CREATION_DEADLINE = 30.0  # seconds
 
@@ -65,6 +63,8 @@ def look(mounts: Sequence[Mount]) -> CertificateScan:
 
 def served(der: bytes) -> tuple[float, float] | None:
     """Return notBefore and notAfter of a certificate that a server sent; None if unreadable."""
+    import ssl
+
     return _dates(ssl.DER_cert_to_PEM_cert(der))
 
 
@@ -201,6 +201,8 @@ def _fit(certificate: Path, key: Path) -> bool:
 
     A key with a passphrase counts as fitting: nginx may have the passphrase.
     """
+    import ssl  # loading it takes as long as half of Python's start
+
     passphrase_requested = False
 
     def passphrase() -> str:  # without it, OpenSSL would prompt at the terminal
@@ -244,10 +246,12 @@ def _fields(text: str) -> list[tuple[int, bytes]]:
 
     Raises ValueError, IndexError where none is readable.
     """
+    import binascii
+
     first = _CERTIFICATE.search(text)
     if not first:
         raise ValueError
-    outer = _elements(_elements(ssl.PEM_cert_to_DER_cert(first[0]))[0][1])
+    outer = _elements(_elements(binascii.a2b_base64(first[1].encode("ascii")))[0][1])
     fields = _elements(outer[0][1])
     return fields[1:] if fields[0][0] == 0xA0 else fields  # the version, which v1 omits
 
@@ -274,6 +278,8 @@ def _elements(data: bytes) -> list[tuple[int, bytes]]:
 
 def _moment(tag: int, content: bytes) -> float:
     """Return the Unix time of a UTCTime (0x17: 2-digit years from 1950) or GeneralizedTime."""
+    from datetime import UTC, datetime
+
     text = content.decode("ascii").rstrip("Z")
     if tag == 0x17:
         century = "19" if text[:2] >= "50" else "20"

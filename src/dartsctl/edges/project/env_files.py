@@ -55,22 +55,20 @@ def readable_values(path: Path) -> dict[str, EnvValue]:
 
     Lines that are wrong are skipped, as dotenv does, and so is a file that cannot be read.
     """
-    from dotenv.parser import parse_stream
-
     values: dict[str, EnvValue] = {}
     known: dict[str, str | None] = dict(os.environ)
     with suppress(UsageError):
-        for binding in parse_stream(io.StringIO(_text(path))):
-            if binding.key is None or binding.value is None:
-                continue
-            value = interpolated(binding.value, known)
-            known.setdefault(binding.key, value)
-            values[binding.key] = EnvValue(value, path, _line_of(binding))
+        for name, raw, line in _statements_in(_text(path), lambda _line: None):
+            value = interpolated(raw, known)
+            known.setdefault(name, value)
+            values[name] = EnvValue(value, path, line)
     return values
 
 
 def interpolated(text: str, known: Mapping[str, str | None]) -> str:
     """Replace `${NAME}` and `${NAME:-default}` in `text` from `known`; unknown names are empty."""
+    if "${" not in text:
+        return text
     from dotenv.variables import parse_variables
 
     return "".join(atom.resolve(known) for atom in parse_variables(text))
@@ -78,7 +76,7 @@ def interpolated(text: str, known: Mapping[str, str | None]) -> str:
 
 def _names_in(text: str) -> frozenset[str]:
     """Return the names of `${NAME}` in `text`."""
-    if "$" not in text:
+    if "${" not in text:
         return frozenset()
     from dotenv.variables import Variable, parse_variables
 
@@ -192,17 +190,63 @@ def _with_value(line: str, name: str, old: str, new: str) -> str:
 
 def _statements(path: Path) -> Iterator[tuple[str, str, int]]:
     """Yield name, text before interpolation, and line of each NAME=value in the file."""
+
+    def refuse(line: int) -> None:
+        raise UsageError(
+            f"{path.name}:{line}: not a NAME=value line, or a quote is not closed",
+            hint=Advice(f"correct line {line} of {path}"),
+        )
+
+    yield from _statements_in(_text(path), refuse)
+
+
+def _statements_in(text: str, on_mistake: Callable[[int], None]) -> Iterator[tuple[str, str, int]]:
+    """Yield what `_statements` does, and call `on_mistake` for each line that is wrong."""
+    plain = _plain_statements(text)
+    if plain is not None:
+        yield from plain
+        return
     from dotenv.parser import parse_stream
 
-    for binding in parse_stream(io.StringIO(_text(path))):
+    for binding in parse_stream(io.StringIO(text)):
         line = _line_of(binding)
         if binding.error:
-            raise UsageError(
-                f"{path.name}:{line}: not a NAME=value line, or a quote is not closed",
-                hint=Advice(f"correct line {line} of {path}"),
-            )
+            on_mistake(line)
         if binding.key is not None and binding.value is not None:
             yield binding.key, binding.value, line
+
+
+def _plain_statements(text: str) -> list[tuple[str, str, int]] | None:
+    """Return what `_statements` yields for a text that every parser reads alike, else None.
+
+    Importing dotenv takes a fifth of the time of a `check`.
+    """
+    if "\\" in text or "\r" in text:
+        return None
+    statements: list[tuple[str, str, int]] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, right = line.partition("=")
+        value = _plain_value(right)
+        if value is None or not equals or not name.isidentifier() or not name.isascii():
+            return None
+        statements.append((name, value, number))
+    return statements
+
+
+def _plain_value(text: str) -> str | None:
+    """Return the value of a plain statement; None for one with comments or quotes inside."""
+    value = text.rstrip()
+    quote = value[:1]
+    if quote not in {'"', "'"}:
+        if quote.isspace() or "#" in value:
+            return None
+        return value
+    inner = value[1:-1]
+    if len(value) == 1 or value[-1] != quote or quote in inner:
+        return None
+    return inner
 
 
 def _line_of(binding: Binding) -> int:
