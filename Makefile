@@ -56,6 +56,9 @@ fuzz: setup ## Feed dartsctl wrong input: N=10000 SEED=7; one case again: SEED=7
 	$(BIN)/python tests/fuzz/fuzz.py --count $(N) --seed $(SEED) --jobs $(WORKERS) --only "$(ONLY)"
 	$(if $(ONLY),,DARTSCTL_FUZZ_EXAMPLES=$(N) $(BIN)/python -m pytest -q tests/fuzz/test_parsers.py --hypothesis-seed=$(SEED))
 
+help-screens: setup ## Write the help screens anew that dartsctl shows without Typer
+	COLUMNS=80 $(BIN)/python tests/help_screens.py
+
 lint: setup ## Run ruff and check who imports what
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -72,4 +75,4 @@ bench: setup ## Measure ratios against a peer, one line per target
 clean: ## Remove what `make setup` and the tools created
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
 
-.PHONY: help setup dev test test-ports packages test-pythons oracle kills cold-starts fuzz lint types check bench clean
+.PHONY: help setup dev test test-ports packages test-pythons oracle kills cold-starts fuzz help-screens lint types check bench clean

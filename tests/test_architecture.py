@@ -37,7 +37,8 @@ WITHOUT_PACKAGE = {"__init__.py", "__main__.py", "errors.py", "records.py", "spa
 GUARD = "guard_path/_dartsctl_guard/__init__.py"
 OTHERS_THAT_PRINT = {
     "__main__.py",  # --version, before anything is imported
-    "cli/__init__.py",  # Click's own help
+    "cli/baked_help.py",  # help, before anything is imported
+    "cli/boundary.py",  # Click's own help
     "cli/app.py",  # --version after other options
     "edges/engine/remote_query.py",  # answers the process that started it
     "edges/notify/sender.py",  # the same

@@ -1,36 +1,93 @@
-"""`python -m dartsctl` and the console script."""
+"""`python -m dartsctl` and the console script.
 
-from __future__ import annotations
+Nothing is imported here but what the interpreter has already loaded, not even `__future__`.
+"""
 
+import os
 import sys
 
-from dartsctl.system import interrupts
+from dartsctl import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def run() -> int:
-    """Run the command line and return its exit code.
+    """Run the command line, and end the process with its exit code.
 
-    `--version` is answered before anything else is imported: scripts and shell prompts ask for it
-    often.
+    Return the code instead if anything is left to do that the interpreter's own end does: it
+    takes as long as all the rest of `--version`.
     """
-    interrupts.watch()
-    if sys.argv[1:] in (["--version"], ["-V"]):
-        from dartsctl import __version__
+    try:
+        code = answer(sys.argv[1:])
+    except KeyboardInterrupt:  # before it was watched for
+        from dartsctl.system import interrupts
 
-        sys.stdout.write(f"dartsctl {__version__}\n")
-        sys.stdout.flush()
-        interrupts.ignore()
+        interrupts.exit_at_once()
+    if _is_done():
+        os._exit(code)
+    return code
+
+
+def answer(words: list[str]) -> int:
+    """Run a command line, and return its exit code.
+
+    `--version` is answered before anything is imported: scripts and shell prompts ask for it often.
+    """
+    if words in (["--version"], ["-V"]) and _is_written(f"dartsctl {__version__}\n"):
         return 0
-    from dartsctl.edges.engine import early_config
+    from dartsctl.system import interrupts
 
-    early_config.start(sys.argv[1:])
+    interrupts.watch()
+    end_early = _start_early(words)
     from dartsctl.cli import main
 
     try:
-        return main(sys.argv[1:])
+        return main(words)
     finally:
         interrupts.ignore()
-        early_config.end()
+        end_early()
+
+
+def _start_early(words: list[str]) -> "Callable[[], None]":
+    """Start Compose's `config` for a line that will need it. Return what ends it."""
+    if not {"check", "up"}.intersection(words) or {"--help", "-h"}.intersection(words):
+        return lambda: None
+    from dartsctl.edges.engine import early_config
+
+    early_config.start(words)
+    return early_config.end
+
+
+def _is_written(text: str) -> bool:
+    """Write to stdout, and return whether that was possible. To a closed one it always is."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+    except OSError:
+        return False
+    return True
+
+
+def _is_done() -> bool:
+    """Write what is buffered. Return whether nothing waits for the interpreter's end.
+
+    That is a function of `atexit`, a thread, a stream that cannot be written, or a debugger.
+    """
+    import atexit
+
+    threading = sys.modules.get("threading")
+    if atexit._ncallbacks() or (threading and threading.active_count() > 1):
+        return False
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        return False
+    return sys.gettrace() is None and sys.getprofile() is None
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 import typer.main
 
-from dartsctl.cli.app import VERBS, program
+from dartsctl.cli.app import program
+from dartsctl.cli.verbs import VERBS
 
 
 def names(words: Sequence[str]) -> list[str]:

@@ -13,7 +13,8 @@ import typer.main
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from dartsctl.cli.app import VERBS, program
+from dartsctl.cli.app import program
+from dartsctl.cli.verbs import VERBS
 from repository import MODULES, SOURCE
 
 ANY = "60"

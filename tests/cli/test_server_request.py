@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from dartsctl.cli.server_request import ServerOptions, branch_of, run_request
+from dartsctl.cli.server_options import ServerOptions
+from dartsctl.cli.server_request import branch_of, run_request
 from dartsctl.config.load_settings import load
 
 

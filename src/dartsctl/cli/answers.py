@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from dartsctl.cli.options import ConflictOptions, one_of
+from dartsctl.cli.options import one_of
 from dartsctl.errors import DartsctlError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dartsctl.cli.deps import Common
+    from dartsctl.cli.options import ConflictOptions
     from dartsctl.config.settings import Settings
     from dartsctl.ports.choices import Policy
     from dartsctl.workflows.up.answers import Answers

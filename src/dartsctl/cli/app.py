@@ -1,11 +1,10 @@
-"""The program: its table of verbs, and the Typer application that is built from it."""
+"""The program as Typer reads it: built from the table of verbs, for one command line."""
 
 from __future__ import annotations
 
-import importlib
-import os
+import inspect
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,31 +12,13 @@ import typer
 
 from dartsctl import __version__
 from dartsctl.cli.deps import Common
-from dartsctl.cli.help import VerbGroup, Verbs
-from dartsctl.cli.options import verb
+from dartsctl.cli.help import Program, VerbGroup
+from dartsctl.cli.parameters import Verb, Verbs
+from dartsctl.cli.typed_words import is_completing, project_dir_of
+from dartsctl.cli.typer_commands import CarryOut, callback_of, command_of, signed, take_common
+from dartsctl.cli.verbs import VERBS, verb_named
+from dartsctl.cli.watch_words import WatchGroup
 from dartsctl.errors import DartsctlError, Refused
-
-VERBS: Mapping[str, str] = {
-    "init": "init:init",
-    "dev": "dev:dev",
-    "run": "run:run",
-    "prod": "prod:prod",
-    "check": "check:check",
-    "doctor": "doctor:doctor",
-    "watch": "watch:watch",
-    "ports": "ports:ports",
-    "history": "history:history",
-    "guard": "guard:guard",
-    "trust": "trust:trust",
-}
-"""Every verb and group of verbs, in the order of the help: its module in this package and its name.
-
-A module is imported when one of its verbs is used. An environment that the settings name is a
-group like `prod`.
-"""
-
-_TAKES_A_COMMAND = {"run"}
-"""The verbs whose arguments are another program's command line, options included."""
 
 
 class _Program(VerbGroup):
@@ -49,14 +30,16 @@ class _Program(VerbGroup):
         return [*known, *(name for name in self.commands if name not in VERBS)]
 
 
-def program(words: Sequence[str] = ()) -> Verbs:
+def program(words: Sequence[str] = (), carry_out: CarryOut = Verb.call) -> Program:
     """Build the program for a command line: with the verb that it begins with, else with all.
 
     Typer builds every parameter of a verb. For all verbs that takes longer than most verbs run.
 
+    `carry_out` gets the verb, its common options and its values.
+
     Raises Refused if a word may be an environment of settings that are not trusted.
     """
-    app = Verbs(
+    app = Program(
         name="dartsctl",
         group=_Program,
         rich_markup_mode=None,
@@ -64,37 +47,66 @@ def program(words: Sequence[str] = ()) -> Verbs:
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(root)
+    app.callback()(_root())
     for name in _needed(words):
-        _add(app, name)
+        _add(app, name, verb_named(name), carry_out)
     for name in _named_environments(words):
         from dartsctl.cli.stack import environment_group
 
-        app.add_typer(environment_group(name), name=name)
+        _add(app, name, environment_group(name), carry_out)
     return app
 
 
-def is_completing() -> bool:
-    """Whether a shell runs this process to complete a command line."""
-    return any(name.endswith("_COMPLETE") for name in os.environ)
+def _add(app: Program, name: str, verb: Verb | Verbs, carry_out: CarryOut) -> None:
+    if isinstance(verb, Verbs):
+        app.add_typer(_group(verb, carry_out), name=name)
+        return
+    is_anothers = any(parameter.kind == "command" for _, parameter in verb.each())
+    settings = {"allow_interspersed_args": False} if is_anothers else None
+    app.command(name, context_settings=settings)(command_of(verb, carry_out))
 
 
-def _show_version(value: bool) -> None:
-    if value:
-        sys.stdout.write(f"dartsctl {__version__}\n")
-        raise typer.Exit
+def _group(verbs: Verbs, carry_out: CarryOut) -> Program:
+    settings: dict[str, Any] = {"no_args_is_help": verbs.needs_a_verb}
+    if verbs.text:
+        settings["help"] = verbs.text
+    if verbs.metavar:
+        settings["subcommand_metavar"] = verbs.metavar
+    if verbs.takes_a_word:
+        settings["group"] = WatchGroup
+    group = Program(invoke_without_command=not verbs.needs_a_verb, **settings)
+    if callback := callback_of(verbs, carry_out):
+        group.callback()(callback)
+    for name, verb in verbs.verbs.items():
+        group.command(name)(command_of(verb, carry_out))
+    return group
 
 
-@verb
-def root(
-    common: Common,
-    version: Annotated[
+def _needed(words: Sequence[str]) -> Iterable[str]:
+    if words and words[0] in VERBS and not is_completing():
+        return (words[0],)
+    return VERBS
+
+
+def _root() -> Callable[..., int | None]:
+    """Return the program itself: --version, and the common options."""
+    version = Annotated[
         bool,
         typer.Option(
             "--version", "-V", help="Show the version.", callback=_show_version, is_eager=True
         ),
-    ] = False,
-) -> None:
+    ]
+
+    def root(context: typer.Context, **values: Any) -> None:
+        del values["version"]  # its callback has answered
+        take_common(context, values)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    own = inspect.Parameter("version", keyword, annotation=version, default=False)
+    return signed(root, Verb(_describe, {}), own)
+
+
+def _describe(*, common: Common) -> None:
     """Run Docker Compose with exact host-port checks, and dev servers off production ports.
 
     \b
@@ -110,20 +122,10 @@ def root(
     """
 
 
-def _needed(words: Sequence[str]) -> Iterable[str]:
-    if words and words[0] in VERBS and not is_completing():
-        return (words[0],)
-    return VERBS
-
-
-def _add(app: Verbs, name: str) -> None:
-    module, _, attribute = VERBS[name].partition(":")
-    value: Any = getattr(importlib.import_module(f"dartsctl.cli.{module}"), attribute)
-    if isinstance(value, Verbs):
-        app.add_typer(value, name=name)
-        return
-    settings = {"allow_interspersed_args": False} if name in _TAKES_A_COMMAND else None
-    app.command(name, context_settings=settings)(value)
+def _show_version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"dartsctl {__version__}\n")
+        raise typer.Exit
 
 
 def _named_environments(words: Sequence[str]) -> list[str]:
@@ -144,15 +146,3 @@ def _named_environments(words: Sequence[str]) -> list[str]:
     except DartsctlError:
         return []  # the verb reports what is wrong with the settings, or that it is unknown
     return [environment for environment in settings.environments if environment not in VERBS]
-
-
-def project_dir_of(words: Sequence[str]) -> str:
-    """Return the value of --project-dir before Click has read the line, empty without it."""
-    for word, following in zip(words, (*words[1:], ""), strict=False):
-        if word == "--project-dir":
-            return following
-        if word.startswith("--project-dir="):
-            return word.partition("=")[2]
-        if word == "--":
-            break
-    return ""

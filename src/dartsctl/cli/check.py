@@ -2,49 +2,48 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Annotated
+from dartsctl.cli.options import CONFLICT, FIX, PROFILES, PROJECT, SERVICES
+from dartsctl.cli.parameters import Option, verb
 
-import typer
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
-from dartsctl.cli.answers import answers_without_settings
-from dartsctl.cli.deps import Common, deps_of, working_folder
-from dartsctl.cli.options import (
-    ConflictOptions,
-    Fix,
-    Profiles,
-    Project,
-    Services,
-    verb,
+    from dartsctl.cli.deps import Common
+    from dartsctl.cli.options import ConflictOptions
+
+
+@verb(
+    services=SERVICES,
+    files=Option(
+        "--file",
+        "-f",
+        kind="paths",
+        text="Compose file; several are merged in order.",
+        metavar="FILE",
+    ),
+    project=PROJECT,
+    profiles=PROFILES,
+    env_files=Option(
+        "--env-file", kind="paths", text="Env file for Compose variables.", metavar="FILE"
+    ),
+    fix=FIX,
+    conflict=CONFLICT,
+    engine=Option(
+        "--engine/--no-engine", text="Ask the Docker engine, or use only files and sockets."
+    ),
 )
-
-
-@verb
 def check(
     *,
     common: Common,
-    services: Services = None,
-    files: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--file", "-f", help="Compose file; several are merged in order.", metavar="FILE"
-        ),
-    ] = None,
-    project: Project = None,
-    profiles: Profiles = None,
-    env_files: Annotated[
-        list[Path] | None,
-        typer.Option("--env-file", help="Env file for Compose variables.", metavar="FILE"),
-    ] = None,
-    fix: Fix = False,
+    services: list[str] | None = None,
+    files: list[Path] | None = None,
+    project: str | None = None,
+    profiles: list[str] | None = None,
+    env_files: list[Path] | None = None,
+    fix: bool = False,
     conflict: ConflictOptions,
-    engine: Annotated[
-        bool,
-        typer.Option(
-            "--engine/--no-engine", help="Ask the Docker engine, or use only files and sockets."
-        ),
-    ] = True,
+    engine: bool = True,
 ) -> int:
     """Check whether `docker compose up` would work here.
 
@@ -58,6 +57,11 @@ def check(
     dartsctl check --json | jq .conflicts       the conflicts as JSON
     dartsctl check --fix                        choose how to resolve each one
     """
+    import os
+    from pathlib import Path
+
+    from dartsctl.cli.answers import answers_without_settings
+    from dartsctl.cli.deps import deps_of, working_folder
     from dartsctl.config.check_command import check_command
     from dartsctl.config.environment import adhoc
 

@@ -2,60 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-
-from dartsctl.cli import completion
-from dartsctl.cli.answers import answers_of
-from dartsctl.cli.deps import Common, deps_of, environment_of
-from dartsctl.cli.help import Verbs
-from dartsctl.cli.options import ConflictOptions, verb
-from dartsctl.cli.server_request import (
-    ServerOptions,
-    checkout_of,
-    dev_request,
-    optional_port,
-    service_lookup,
-)
+from dartsctl.cli.options import CONFLICT
+from dartsctl.cli.parameters import Argument, Option, Verbs
+from dartsctl.cli.server_options import SERVER
 from dartsctl.cli.stack import add_lifecycle
-from dartsctl.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dartsctl.cli.deps import Common
+    from dartsctl.cli.options import ConflictOptions
+    from dartsctl.cli.server_options import ServerOptions
     from dartsctl.config.environment import Environment
     from dartsctl.config.settings import Settings
 
-ServerPort = Annotated[
-    str | None,
-    typer.Argument(
-        help="Port of the server; this checkout's server if none is named.",
-        metavar="[PORT]",
-        show_default=False,
-        autocompletion=completion.dev_ports,
+dev = Verbs(needs_a_verb=False)
+
+
+@dev.itself(
+    options=SERVER,
+    services=Option("--services/--no-services", text="Start the dev services as well."),
+    in_docker=Option(
+        "--in-docker", text="Run the app in the dev stack, published on the leased port."
     ),
-]
-
-dev = Verbs(invoke_without_command=True)
-
-
-@dev.callback()
-@verb
+    conflict=CONFLICT,
+)
 def dev_server(
     *,
     common: Common,
-    context: typer.Context,
     options: ServerOptions,
-    services: Annotated[
-        bool, typer.Option("--services/--no-services", help="Start the dev services as well.")
-    ] = True,
-    in_docker: Annotated[
-        bool,
-        typer.Option(
-            "--in-docker", help="Run the app in the dev stack, published on the leased port."
-        ),
-    ] = False,
+    services: bool = True,
+    in_docker: bool = False,
     conflict: ConflictOptions,
-) -> int | None:
+) -> int:
     """Start the dev services, and the app server on a leased port.
 
     The services run in Docker, the server runs on this host (ports 5001-5099). Ctrl-C stops the
@@ -70,8 +48,11 @@ def dev_server(
     dartsctl dev stop            stop the server from another terminal
     dartsctl dev down            stop the services
     """
-    if context.invoked_subcommand:
-        return None
+    from dartsctl.cli.answers import answers_of
+    from dartsctl.cli.deps import deps_of
+    from dartsctl.cli.server_request import dev_request, service_lookup
+    from dartsctl.errors import UsageError
+
     if in_docker and not services:
         raise UsageError(
             "--in-docker cannot be used with --no-services", hint="dartsctl dev --in-docker"
@@ -99,43 +80,51 @@ def dev_server(
     return run_dev(request, deps=deps)
 
 
-@dev.command()
-@verb
-def url(common: Common) -> int:
+@dev.verb()
+def url(*, common: Common) -> int:
     """Print the URL of this checkout's server.
 
     \b
     dartsctl dev url
     curl "$(dartsctl dev url)/health"
     """
+    from dartsctl.cli.deps import deps_of
+    from dartsctl.cli.server_request import checkout_of
     from dartsctl.commands.servers import show_url
 
     return show_url(checkout_of(common.settings()), deps=deps_of(common))
 
 
-@dev.command("list")
-@verb
-def list_servers(common: Common) -> int:
+@dev.verb("list")
+def list_servers(*, common: Common) -> int:
     """List the servers that dartsctl runs on this machine.
 
     \b
     dartsctl dev list
     dartsctl dev list --json | jq -r '.servers[].url'
     """
+    from dartsctl.cli.deps import deps_of
     from dartsctl.commands.servers import list_servers as show_servers
 
     return show_servers(deps=deps_of(common))
 
 
-@dev.command()
-@verb
-def stop(common: Common, port: ServerPort = None) -> int:
+@dev.verb(
+    port=Argument(
+        text="Port of the server; this checkout's server if none is named.",
+        metavar="[PORT]",
+        completion="dev_ports",
+    )
+)
+def stop(*, common: Common, port: str | None = None) -> int:
     """Stop a server and every process that it started.
 
     \b
     dartsctl dev stop        stop this checkout's server
     dartsctl dev stop 5007   stop the server on port 5007, in any checkout
     """
+    from dartsctl.cli.deps import deps_of
+    from dartsctl.cli.server_request import checkout_of, optional_port
     from dartsctl.commands.servers import stop_server
 
     number = optional_port(port, source="PORT")
@@ -153,6 +142,9 @@ def _dev_environment(
 
     If no Compose file is found, and the services are optional, return None and the reason.
     """
+    from dartsctl.cli.deps import environment_of
+    from dartsctl.errors import UsageError
+
     try:
         return environment_of(common, settings, "dev"), ""
     except UsageError as error:

@@ -3,90 +3,78 @@
 from __future__ import annotations
 
 import os
-import shlex
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from dartsctl.cli.answers import answers_of, answers_without_settings
-from dartsctl.cli.deps import Common, deps_of, environment_of, working_folder
-from dartsctl.cli.options import (
-    ConflictOptions,
-    Profiles,
-    Project,
-    verb,
-)
-from dartsctl.errors import UsageError
+from dartsctl.cli.options import CONFLICT, PROFILES, PROJECT
+from dartsctl.cli.parameters import Argument, Option, verb
 from dartsctl.records import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dartsctl.cli.deps import Common
+    from dartsctl.cli.options import ConflictOptions
     from dartsctl.config.settings import Settings
+    from dartsctl.errors import UsageError
     from dartsctl.workflows.examine.probes import ExamineRequest
 
-Name = Annotated[
-    str | None,
-    typer.Argument(
-        help="Environment: prod (default), dev, or another one from the settings.",
+
+@verb(
+    environment=Argument(
+        text="Environment: prod (default), dev, or another one from the settings.",
         metavar="[ENV]",
-        show_default=False,
     ),
-]
-Files = Annotated[
-    list[Path] | None,
-    typer.Option(
+    files=Option(
         "--file",
         "-f",
-        help="Compose file, instead of an environment; several are merged.",
+        kind="paths",
+        text="Compose file, instead of an environment; several are merged.",
         metavar="FILE",
     ),
-]
-EnvFiles = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--env-file", help="Env file for Compose variables; only with --file.", metavar="FILE"
+    env_files=Option(
+        "--env-file",
+        kind="paths",
+        text="Env file for Compose variables; only with --file.",
+        metavar="FILE",
     ),
-]
-Proxy = Annotated[
-    str,
-    typer.Option(
+    project=PROJECT,
+    profiles=PROFILES,
+    proxy=Option(
         "--proxy",
-        help="Service that is the reverse proxy, if it is not detected.",
+        kind="text",
+        text="Service that is the reverse proxy, if it is not detected.",
         metavar="SERVICE",
     ),
-]
-FixIt = Annotated[
-    bool,
-    typer.Option(
-        "--fix", help="Show a repair plan, then repair; asks before each step unless --yes."
+    url=Option(
+        "--url",
+        kind="text",
+        text="Additional URL to request, such as the public one.",
+        metavar="URL",
     ),
-]
-Report = Annotated[
-    Path | None,
-    typer.Option(
-        "--report", help="Write an incident report (Markdown) to a new file.", metavar="FILE.md"
+    fix=Option(
+        "--fix", text="Show a repair plan, then repair; asks before each step unless --yes."
     ),
-]
-Url = Annotated[
-    str,
-    typer.Option("--url", help="Additional URL to request, such as the public one.", metavar="URL"),
-]
-
-
-@verb
+    conflict=CONFLICT,
+    report=Option(
+        "--report",
+        kind="path",
+        text="Write an incident report (Markdown) to a new file.",
+        metavar="FILE.md",
+    ),
+)
 def doctor(
     *,
     common: Common,
-    environment: Name = None,
-    files: Files = None,
-    env_files: EnvFiles = None,
-    project: Project = None,
-    profiles: Profiles = None,
-    proxy: Proxy = "",
-    url: Url = "",
-    fix: FixIt = False,
+    environment: str | None = None,
+    files: list[Path] | None = None,
+    env_files: list[Path] | None = None,
+    project: str | None = None,
+    profiles: list[str] | None = None,
+    proxy: str = "",
+    url: str = "",
+    fix: bool = False,
     conflict: ConflictOptions,
-    report: Report = None,
+    report: Path | None = None,
 ) -> int:
     """Find out why a stack answers 502, and repair it.
 
@@ -104,6 +92,10 @@ def doctor(
     Exit codes: 0 healthy (with --fix: repaired and verified), 1 something is wrong, 5 the Docker
     engine does not answer.
     """
+    from dartsctl.cli.answers import answers_of, answers_without_settings
+    from dartsctl.cli.deps import deps_of
+    from dartsctl.errors import UsageError
+
     if files and environment:
         raise UsageError(
             "an environment and --file cannot be combined", hint=f"dartsctl doctor {environment}"
@@ -146,6 +138,9 @@ def request_for(
     proxy: str,
     url: str,
 ) -> ExamineRequest:
+    import shlex
+
+    from dartsctl.cli.deps import environment_of
     from dartsctl.config.conventional_files import CannotPick
     from dartsctl.config.settings import PRODUCTION
     from dartsctl.diagnosis.facts import Commands
@@ -173,6 +168,7 @@ def request_for(
 def _or_dev(error: UsageError, settings: Settings) -> UsageError:
     """Return the error with the way to the dev stack, if that is the only one here."""
     from dartsctl.config.conventional_files import likely_files
+    from dartsctl.errors import UsageError
 
     if not likely_files(settings, "dev"):
         return error
@@ -190,6 +186,10 @@ def _for_files(
     proxy: str,
     url: str,
 ) -> ExamineRequest:
+    import shlex
+    from pathlib import Path
+
+    from dartsctl.cli.deps import working_folder
     from dartsctl.config.environment import adhoc
     from dartsctl.diagnosis.facts import Commands
     from dartsctl.workflows.examine.probes import ExamineRequest

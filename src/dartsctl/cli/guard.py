@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from dartsctl.cli.parameters import Option, Verbs
 
-import typer
-
-from dartsctl.cli.deps import Common, deps_of
-from dartsctl.cli.help import Verbs
-from dartsctl.cli.options import verb
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dartsctl.cli.deps import Common
     from dartsctl.commands.guard import GuardRequest
 
-Venv = Annotated[
-    Path | None,
-    typer.Option(
-        "--venv", help="Virtual environment to use instead of the detected one.", metavar="PATH"
-    ),
-]
+_VENV = Option(
+    "--venv",
+    kind="path",
+    text="Virtual environment to use instead of the detected one.",
+    metavar="PATH",
+)
 
-guard = Verbs(no_args_is_help=True)
+guard = Verbs()
 
 
-@guard.callback()
-@verb
-def group(common: Common) -> None:
+@guard.itself()
+def group(*, common: Common) -> None:
     """Refuse production ports in the app's virtual environment.
 
     The guard works for every server that is started with that Python, also without dartsctl.
@@ -40,9 +36,8 @@ def group(common: Common) -> None:
     """
 
 
-@guard.command()
-@verb
-def install(common: Common, venv: Venv = None) -> int:
+@guard.verb(venv=_VENV)
+def install(*, common: Common, venv: Path | None = None) -> int:
     """Install the guard, or update its ports.
 
     It refuses the production ports that the settings and the production stack name. Looks for
@@ -53,28 +48,28 @@ def install(common: Common, venv: Venv = None) -> int:
     dartsctl guard install --venv ~/venvs/app   use this environment
     dartsctl guard install --dry-run            show the environment and the ports
     """
+    from dartsctl.cli.deps import deps_of
     from dartsctl.commands.guard import install as run_install
 
     return run_install(_request(common, venv), deps=deps_of(common))
 
 
-@guard.command()
-@verb
-def remove(common: Common, venv: Venv = None) -> int:
+@guard.verb(venv=_VENV)
+def remove(*, common: Common, venv: Path | None = None) -> int:
     """Remove the guard from a virtual environment.
 
     \b
     dartsctl guard remove
     dartsctl guard remove --venv ~/venvs/app
     """
+    from dartsctl.cli.deps import deps_of
     from dartsctl.commands.guard import remove as run_remove
 
     return run_remove(_request(common, venv), deps=deps_of(common))
 
 
-@guard.command()
-@verb
-def status(common: Common, venv: Venv = None) -> int:
+@guard.verb(venv=_VENV)
+def status(*, common: Common, venv: Path | None = None) -> int:
     """List virtual environments and their guards.
 
     Shows those of this project, and all on this machine that have a guard.
@@ -83,6 +78,7 @@ def status(common: Common, venv: Venv = None) -> int:
     dartsctl guard status
     dartsctl guard status --json | jq '.guards[] | select(.active | not) | .venv'
     """
+    from dartsctl.cli.deps import deps_of
     from dartsctl.commands.guard import status as run_status
 
     return run_status(_request(common, venv), deps=deps_of(common))

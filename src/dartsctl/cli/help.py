@@ -32,7 +32,7 @@ class VerbGroup(TyperGroup):
         self.format_commands(ctx, formatter)
 
 
-class Verbs(typer.Typer):
+class Program(typer.Typer):
     """A Typer application whose groups and commands have this program's help."""
 
     def __init__(self, *, group: type[VerbGroup] = VerbGroup, **settings: Any) -> None:

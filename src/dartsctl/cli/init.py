@@ -2,70 +2,54 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from dartsctl.cli.parameters import Option, verb
 
-import typer
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
-from dartsctl.cli.deps import Common, deps_of
-from dartsctl.cli.options import verb
+    from dartsctl.cli.deps import Common
 
-ProdFiles = Annotated[
-    list[Path] | None,
-    typer.Option(
+
+@verb(
+    prod_files=Option(
         "--prod-file",
-        help="Compose file of production; repeat it for each further file.",
+        kind="paths",
+        text="Compose file of production; repeat it for each further file.",
         metavar="FILE",
     ),
-]
-DevFiles = Annotated[
-    list[Path] | None,
-    typer.Option(
+    dev_files=Option(
         "--dev-file",
-        help="Compose file of development; repeat it for each further file.",
+        kind="paths",
+        text="Compose file of development; repeat it for each further file.",
         metavar="FILE",
     ),
-]
-CertificateFolder = Annotated[
-    Path | None,
-    typer.Option(
+    certificate=Option(
         "--certificate",
-        help="Folder for a self-signed certificate, if there is none.",
+        kind="path",
+        text="Folder for a self-signed certificate, if there is none.",
         metavar="DIR",
     ),
-]
-TlsName = Annotated[
-    str,
-    typer.Option(
+    tls_name=Option(
         "--tls-name",
-        help="Host name of the certificate; TLS_NAME of the env file, or localhost, by default.",
+        kind="text",
+        text="Host name of the certificate; TLS_NAME of the env file, or localhost, by default.",
         metavar="NAME",
     ),
-]
-Check = Annotated[
-    bool,
-    typer.Option("--check", help="Write nothing; exit 1 if something is missing, and name it."),
-]
-Minimal = Annotated[
-    bool, typer.Option("--minimal", help="Write settings without comments and defaults.")
-]
-Stack = Annotated[
-    bool,
-    typer.Option("--stack", help="Add dartsctl's example stack if there is no Compose file."),
-]
-
-
-@verb
+    check=Option("--check", text="Write nothing; exit 1 if something is missing, and name it."),
+    minimal=Option("--minimal", text="Write settings without comments and defaults."),
+    stack=Option("--stack", text="Add dartsctl's example stack if there is no Compose file."),
+)
 def init(
     *,
     common: Common,
-    prod_files: ProdFiles = None,
-    dev_files: DevFiles = None,
-    certificate: CertificateFolder = None,
-    tls_name: TlsName = "",
-    check: Check = False,
-    minimal: Minimal = False,
-    stack: Stack = False,
+    prod_files: list[Path] | None = None,
+    dev_files: list[Path] | None = None,
+    certificate: Path | None = None,
+    tls_name: str = "",
+    check: bool = False,
+    minimal: bool = False,
+    stack: bool = False,
 ) -> int:
     """Find out what the project needs, and write what is missing.
 
@@ -79,6 +63,7 @@ def init(
     dartsctl init --check     name what is missing
     dartsctl init --prod-file compose.prod.yml --prod-file compose.tls.yml
     """
+    from dartsctl.cli.deps import deps_of
     from dartsctl.commands.init import init as run_init
     from dartsctl.workflows.init.project import InitRequest
 

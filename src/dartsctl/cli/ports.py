@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dartsctl.cli.parameters import verb
 
-from dartsctl.cli.deps import Common, deps_of, files_reader
-from dartsctl.cli.options import verb
-from dartsctl.errors import DartsctlError
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dartsctl.cli.deps import Common
     from dartsctl.config.environment import Environment
     from dartsctl.config.settings import Settings
 
 
-@verb
-def ports(common: Common) -> int:
+@verb()
+def ports(*, common: Common) -> int:
     """Show who owns each port and who is using it.
 
     Covers production's ports, the dev range, and ports that were remapped.
@@ -23,6 +21,7 @@ def ports(common: Common) -> int:
     dartsctl ports
     dartsctl ports --json | jq '.production[] | select(.state == "wrong owner")'
     """
+    from dartsctl.cli.deps import deps_of
     from dartsctl.commands.ports import PortsRequest
     from dartsctl.commands.ports import ports as run_ports
     from dartsctl.config.documented_ports import documented_ports
@@ -43,8 +42,10 @@ def ports(common: Common) -> int:
 
 def _production(settings: Settings) -> tuple[Environment | None, str]:
     """Return the production environment, or why its Compose files are not known."""
+    from dartsctl.cli.deps import files_reader
     from dartsctl.config.environment import resolve
     from dartsctl.config.settings import PRODUCTION
+    from dartsctl.errors import DartsctlError
 
     try:
         return resolve(settings, PRODUCTION, reader=files_reader()), ""

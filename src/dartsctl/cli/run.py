@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dartsctl.cli.parameters import Argument, verb
+from dartsctl.cli.server_options import SERVER
 
-import typer
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.cli.deps import Common
+    from dartsctl.cli.server_options import ServerOptions
 
-from dartsctl.cli.deps import Common, deps_of
-from dartsctl.cli.options import verb
-from dartsctl.cli.server_request import ServerOptions, run_request, service_lookup
 
-
-@verb
-def run(
-    *,
-    common: Common,
-    command: Annotated[
-        list[str],
-        typer.Argument(
-            help="Command of the server; {port}, {host}, {url}, {fd}, {python} are filled in.",
-            metavar="COMMAND...",
-        ),
-    ],
-    options: ServerOptions,
-) -> int:
+@verb(
+    command=Argument(
+        kind="command",
+        text="Command of the server; {port}, {host}, {url}, {fd}, {python} are filled in.",
+        metavar="COMMAND...",
+    ),
+    options=SERVER,
+)
+def run(*, common: Common, command: list[str], options: ServerOptions) -> int:
     """Run a server on a leased port, never on a production port.
 
     Works in any folder. The leased port (5001-5099) is passed in PORT, FLASK_RUN_PORT and
@@ -36,6 +32,8 @@ def run(
     dartsctl run --health /up -- npm run dev       ready when /up answers
     dartsctl run -- bash                           refuses production ports
     """
+    from dartsctl.cli.deps import deps_of
+    from dartsctl.cli.server_request import run_request, service_lookup
     from dartsctl.commands.run import run as run_server
 
     settings = common.settings()

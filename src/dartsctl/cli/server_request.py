@@ -6,17 +6,16 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
-
-import typer
+from typing import TYPE_CHECKING, get_args
 
 from dartsctl.cli.deps import compose_on, working_folder
 from dartsctl.cli.options import one_of
 from dartsctl.cli.server_env_files import with_env_files
 from dartsctl.errors import Advice, TimedOut, UsageError
-from dartsctl.records import record, replace
+from dartsctl.records import replace
 
 if TYPE_CHECKING:
+    from dartsctl.cli.server_options import ServerOptions
     from dartsctl.config.environment import Environment
     from dartsctl.config.settings import Settings
     from dartsctl.edges.screen.output import Screen
@@ -26,47 +25,6 @@ if TYPE_CHECKING:
 
 _COMPOSE_DEADLINE = 2.0
 """Seconds to find production's published ports: a server must not wait longer for them."""
-
-
-@record
-class ServerOptions:
-    """The options of `dev` and `run` for the server. None: the settings', or the default."""
-
-    port: Annotated[
-        str | None,
-        typer.Option("--port", help="Use this port instead of the checkout's own.", metavar="PORT"),
-    ] = None
-    host: Annotated[str, typer.Option("--host", help="Address to bind.", metavar="ADDRESS")] = (
-        "127.0.0.1"
-    )
-    open_page: Annotated[
-        bool, typer.Option("--open", help="Open the browser when the server is ready.")
-    ] = False
-    health: Annotated[
-        str | None,
-        typer.Option(
-            "--health",
-            help="Path that must answer before the server counts as ready.",
-            metavar="PATH",
-        ),
-    ] = None
-    enforce: Annotated[
-        str | None,
-        typer.Option(
-            "--enforce",
-            help="Refuse production ports by: auto, hook (no kernel filter: sudo works), watch, "
-            "off.",
-            metavar="LAYERS",
-        ),
-    ] = None
-    handover: Annotated[
-        str | None,
-        typer.Option(
-            "--handover",
-            help="Pass the bound socket: auto, werkzeug (the command ends in app.run()) or none.",
-            metavar="KIND",
-        ),
-    ] = None
 
 
 def dev_request(

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-
-from dartsctl.cli.answers import answers_of
-from dartsctl.cli.deps import Common, deps_of, environment_of
-from dartsctl.cli.help import Verbs
 from dartsctl.cli.options import (
+    CONFLICT,
+    FIX,
+    PROFILES,
+    PROJECT,
+    SERVICES,
+    WAIT_TIMEOUT,
     ConflictOptions,
-    Fix,
-    Profiles,
-    Project,
-    Services,
-    WaitTimeout,
     one_of,
-    verb,
 )
-from dartsctl.errors import Advice, UsageError
+from dartsctl.cli.parameters import Option, Options, Verbs, verb
 from dartsctl.records import record
-from dartsctl.stack.compose_model import MAX_REPLICAS
-from dartsctl.text.numbers import parse_digits
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dartsctl.cli.deps import Common
     from dartsctl.config.environment import Environment
     from dartsctl.config.settings import Settings
 
@@ -32,15 +25,15 @@ if TYPE_CHECKING:
 def environment_group(name: str) -> Verbs:
     """Return the verbs of an environment as a group of commands."""
     title = "production" if name == "prod" else name
-    group = Verbs(no_args_is_help=True, help=f"Start, check and inspect the {title} stack.")
+    group = Verbs(text=f"Start, check and inspect the {title} stack.")
     add_lifecycle(name, group)
     return group
 
 
 def add_lifecycle(name: str, group: Verbs) -> None:
     """Give `group` the verbs that every environment has."""
-    for function in (check, up, down, restart, ps, logs, config):
-        group.command(function.__name__)(verb(function, name=name))
+    for each in (check, up, down, restart, ps, logs, config):
+        group.verbs[each.name] = each.with_fixed(name=name)
 
 
 def _proxy(settings: Settings, environment: Environment) -> str:
@@ -48,20 +41,24 @@ def _proxy(settings: Settings, environment: Environment) -> str:
     return settings.doctor.proxy if environment.is_production else ""
 
 
+@verb(services=SERVICES, fix=FIX, conflict=CONFLICT, project=PROJECT, profiles=PROFILES)
 def check(
     *,
     name: str,
     common: Common,
-    services: Services = None,
-    fix: Fix = False,
+    services: list[str] | None = None,
+    fix: bool = False,
     conflict: ConflictOptions,
-    project: Project = None,
-    profiles: Profiles = None,
+    project: str | None = None,
+    profiles: list[str] | None = None,
 ) -> int:
     """Check whether `up` would work.
 
     List every port conflict with its holder. Changes nothing without --fix.
     """
+    from dartsctl.cli.answers import answers_of
+    from dartsctl.cli.deps import deps_of, environment_of
+
     settings = common.settings()
     environment = environment_of(common, settings, name, project=project, profiles=profiles or ())
     from dartsctl.commands.check import CheckRequest
@@ -85,31 +82,13 @@ def check(
 class UpOptions:
     """The options of `up` alone."""
 
-    build: Annotated[bool, typer.Option("--build", help="Build images before starting.")] = False
-    pull: Annotated[
-        str | None,
-        typer.Option("--pull", help="Pull images: always, missing or never.", metavar="WHEN"),
-    ] = None
-    force_recreate: Annotated[
-        bool, typer.Option("--force-recreate", help="Recreate containers even if nothing changed.")
-    ] = False
-    remove_orphans: Annotated[
-        bool,
-        typer.Option(
-            "--remove-orphans", help="Remove containers of services that no longer exist."
-        ),
-    ] = False
-    scale: Annotated[
-        list[str] | None,
-        typer.Option("--scale", help="Run N replicas of a service.", metavar="SERVICE=N"),
-    ] = None
-    reset_ports: Annotated[
-        bool,
-        typer.Option("--reset-ports", help="Restore the ports and names from the Compose files."),
-    ] = False
-    skip_port_check: Annotated[
-        bool, typer.Option("--skip-port-check", help="Skip the port preflight.")
-    ] = False
+    build: bool = False
+    pull: str | None = None
+    force_recreate: bool = False
+    remove_orphans: bool = False
+    scale: list[str] | None = None
+    reset_ports: bool = False
+    skip_port_check: bool = False
 
     def compose_flags(self) -> tuple[str, ...]:
         """Return the options that go to Compose as they are. Raises UsageError for --pull."""
@@ -119,15 +98,33 @@ class UpOptions:
         return tuple(flags)
 
 
+_REMOVE_ORPHANS = Option(
+    "--remove-orphans", text="Remove containers of services that no longer exist."
+)
+_UP = Options(
+    UpOptions,
+    build=Option("--build", text="Build images before starting."),
+    pull=Option(
+        "--pull", kind="text", text="Pull images: always, missing or never.", metavar="WHEN"
+    ),
+    force_recreate=Option("--force-recreate", text="Recreate containers even if nothing changed."),
+    remove_orphans=_REMOVE_ORPHANS,
+    scale=Option("--scale", kind="texts", text="Run N replicas of a service.", metavar="SERVICE=N"),
+    reset_ports=Option("--reset-ports", text="Restore the ports and names from the Compose files."),
+    skip_port_check=Option("--skip-port-check", text="Skip the port preflight."),
+)
+
+
+@verb(services=SERVICES, options=_UP, conflict=CONFLICT, project=PROJECT, profiles=PROFILES)
 def up(
     *,
     name: str,
     common: Common,
-    services: Services = None,
+    services: list[str] | None = None,
     options: UpOptions,
     conflict: ConflictOptions,
-    project: Project = None,
-    profiles: Profiles = None,
+    project: str | None = None,
+    profiles: list[str] | None = None,
 ) -> int:
     """Check the ports, start the stack and wait until it is healthy.
 
@@ -139,6 +136,9 @@ def up(
     dartsctl dev up --on-conflict remap         use other ports and names
     dartsctl dev up --on-conflict wait --wait-timeout 60
     """
+    from dartsctl.cli.answers import answers_of
+    from dartsctl.cli.deps import deps_of, environment_of
+
     settings = common.settings()
     environment = environment_of(common, settings, name, project=project, profiles=profiles or ())
     from dartsctl.commands.up import UpRequest
@@ -173,6 +173,10 @@ def up(
 
 
 def _scale(text: str) -> tuple[str, int]:
+    from dartsctl.errors import Advice, UsageError
+    from dartsctl.stack.compose_model import MAX_REPLICAS
+    from dartsctl.text.numbers import parse_digits
+
     service, _, number = text.partition("=")
     replicas = parse_digits(number, MAX_REPLICAS)
     if not service or replicas is None:
@@ -182,33 +186,35 @@ def _scale(text: str) -> tuple[str, int]:
     return service, replicas
 
 
+@verb(
+    remove_orphans=_REMOVE_ORPHANS,
+    volumes=Option("--volumes", text="Also delete the volumes and their data (needs --yes)."),
+    stop_timeout=Option(
+        "--timeout",
+        "-t",
+        kind="number",
+        least=0,
+        text="Seconds to wait before a container is killed.",
+    ),
+    project=PROJECT,
+    profiles=PROFILES,
+)
 def down(
     *,
     name: str,
     common: Common,
-    remove_orphans: Annotated[
-        bool,
-        typer.Option(
-            "--remove-orphans", help="Remove containers of services that no longer exist."
-        ),
-    ] = False,
-    volumes: Annotated[
-        bool,
-        typer.Option("--volumes", help="Also delete the volumes and their data (needs --yes)."),
-    ] = False,
-    stop_timeout: Annotated[
-        int | None,
-        typer.Option(
-            "--timeout", "-t", min=0, help="Seconds to wait before a container is killed."
-        ),
-    ] = None,
-    project: Project = None,
-    profiles: Profiles = None,
+    remove_orphans: bool = False,
+    volumes: bool = False,
+    stop_timeout: int | None = None,
+    project: str | None = None,
+    profiles: list[str] | None = None,
 ) -> int:
     """Stop the stack and remove its containers and networks.
 
     Volumes are kept unless --volumes is given.
     """
+    from dartsctl.cli.deps import deps_of, environment_of
+
     settings = common.settings()
     environment = environment_of(
         common, settings, name, project=project, profiles=profiles or (), runs=True
@@ -230,6 +236,7 @@ def down(
 
 def _production_beside(common: Common, settings: Settings, name: str) -> Environment | None:
     """Return production for a verb of another environment, None where no production is here."""
+    from dartsctl.cli.deps import environment_of
     from dartsctl.config.settings import PRODUCTION
 
     if PRODUCTION not in settings.other_projects(name):
@@ -237,15 +244,19 @@ def _production_beside(common: Common, settings: Settings, name: str) -> Environ
     return environment_of(common, settings, PRODUCTION, runs=True, is_shown=False)
 
 
+@verb(services=SERVICES, wait_timeout=WAIT_TIMEOUT, project=PROJECT)
 def restart(
     *,
     name: str,
     common: Common,
-    services: Services = None,
-    wait_timeout: WaitTimeout = None,
-    project: Project = None,
+    services: list[str] | None = None,
+    wait_timeout: int | None = None,
+    project: str | None = None,
 ) -> int:
     """Restart the existing containers and wait until they are healthy."""
+    from dartsctl.cli.answers import answers_of
+    from dartsctl.cli.deps import deps_of, environment_of
+
     settings = common.settings()
     environment = environment_of(common, settings, name, project=project, runs=True)
     from dartsctl.commands.up import UpRequest
@@ -267,11 +278,16 @@ def restart(
     return run_up(request, deps=deps_of(common))
 
 
-def ps(*, name: str, common: Common, services: Services = None, project: Project = None) -> int:
+@verb(services=SERVICES, project=PROJECT)
+def ps(
+    *, name: str, common: Common, services: list[str] | None = None, project: str | None = None
+) -> int:
     """List the stack's containers and the ports they publish.
 
     Containers that never started are included.
     """
+    from dartsctl.cli.deps import deps_of, environment_of
+
     environment = environment_of(
         common, common.settings(), name, project=project, runs=True, is_shown=False
     )
@@ -280,33 +296,42 @@ def ps(*, name: str, common: Common, services: Services = None, project: Project
     return run_ps(environment, tuple(services or ()), deps=deps_of(common))
 
 
+@verb(
+    services=SERVICES,
+    follow=Option("--follow", "-f", text="Follow the output."),
+    tail=Option(
+        "--tail",
+        "-n",
+        kind="text",
+        text="Number of last lines to show for each service.",
+        metavar="LINES",
+    ),
+    since=Option(
+        "--since",
+        kind="text",
+        text="Show only lines since this time, such as 10m.",
+        metavar="TIME",
+    ),
+    timestamps=Option("--timestamps", "-t", text="Show the time of each line."),
+    project=PROJECT,
+)
 def logs(
     *,
     name: str,
     common: Common,
-    services: Services = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the output.")] = False,
-    tail: Annotated[
-        str | None,
-        typer.Option(
-            "--tail", "-n", help="Number of last lines to show for each service.", metavar="LINES"
-        ),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since", help="Show only lines since this time, such as 10m.", metavar="TIME"
-        ),
-    ] = None,
-    timestamps: Annotated[
-        bool, typer.Option("--timestamps", "-t", help="Show the time of each line.")
-    ] = False,
-    project: Project = None,
+    services: list[str] | None = None,
+    follow: bool = False,
+    tail: str | None = None,
+    since: str | None = None,
+    timestamps: bool = False,
+    project: str | None = None,
 ) -> int:
     """Show the services' logs, with secrets masked.
 
     Control sequences other than colors are made visible.
     """
+    from dartsctl.cli.deps import deps_of, environment_of
+
     environment = environment_of(
         common, common.settings(), name, project=project, runs=True, is_shown=False
     )
@@ -324,18 +349,21 @@ def logs(
     return run_logs(request, deps=deps_of(common))
 
 
+@verb(services=SERVICES, project=PROJECT, profiles=PROFILES)
 def config(
     *,
     name: str,
     common: Common,
-    services: Services = None,
-    project: Project = None,
-    profiles: Profiles = None,
+    services: list[str] | None = None,
+    project: str | None = None,
+    profiles: list[str] | None = None,
 ) -> int:
     """Print the resolved Compose model as JSON.
 
     Every value that may be a secret is masked. The output is valid YAML too.
     """
+    from dartsctl.cli.deps import deps_of, environment_of
+
     environment = environment_of(
         common, common.settings(), name, project=project, profiles=profiles or ()
     )

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from dartsctl.cli.parameters import Argument, Option, verb
 
-import typer
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
-from dartsctl.cli.deps import Common, deps_of, working_folder
-from dartsctl.cli.options import verb
-from dartsctl.errors import UsageError
+    from dartsctl.cli.deps import Common
 
-FolderToTrust = Annotated[
-    Path | None,
-    typer.Argument(
-        help="Folder to trust; the current one if none is named.",
+
+@verb(
+    folder=Argument(
+        kind="path",
+        text="Folder to trust; the current one if none is named.",
         metavar="[FOLDER]",
-        show_default=False,
     ),
-]
-
-
-@verb
+    listed=Option("--list", text="List the trusted folders."),
+    removed=Option("--remove", text="Stop trusting the folder."),
+)
 def trust(
-    *,
-    common: Common,
-    folder: FolderToTrust = None,
-    listed: Annotated[bool, typer.Option("--list", help="List the trusted folders.")] = False,
-    removed: Annotated[bool, typer.Option("--remove", help="Stop trusting the folder.")] = False,
+    *, common: Common, folder: Path | None = None, listed: bool = False, removed: bool = False
 ) -> int:
     """Trust settings and env files that another user wrote.
 
@@ -42,7 +36,11 @@ def trust(
     Other files are used only if they belong to you, to root or to the user who called sudo, and
     are not writable by everybody.
     """
+    from pathlib import Path
+
+    from dartsctl.cli.deps import deps_of, working_folder
     from dartsctl.commands import trust as verbs
+    from dartsctl.errors import UsageError
 
     if listed and (removed or folder):
         raise UsageError("--list takes neither a folder nor --remove", hint="dartsctl trust --list")

@@ -2,83 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-
-from dartsctl.cli import completion
-from dartsctl.config import values
-from dartsctl.config.file import Setting
-from dartsctl.errors import Advice, UsageError
+from dartsctl.cli.parameters import Argument, Option, Options
 from dartsctl.records import fields, record, replace
-from dartsctl.text.numbers import parse_digits
-from dartsctl.text.phrases import shell_command
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dartsctl.config.file import Setting
     from dartsctl.config.settings import WatchSettings
 
-Name = Annotated[
-    str | None,
-    typer.Argument(
-        help="Environment: prod (default), dev, or another one from the settings.",
-        metavar="[ENV]",
-        show_default=False,
-        autocompletion=completion.watch_words,
-    ),
-]
-Env = Annotated[
-    str | None,
-    typer.Option(
-        "--env",
-        help="Environment, also one that is named like a verb (default: prod).",
-        metavar="ENV",
-        autocompletion=completion.environments,
-    ),
-]
-SubjectName = Annotated[
-    str,
-    typer.Argument(
-        help="A service, a port (5000 or 5000/udp), engine, disk, site, certificate, or all.",
-        metavar="SUBJECT",
-        show_default=False,
-        autocompletion=completion.subjects,
-    ),
-]
-SilencedName = Annotated[
-    str,
-    typer.Argument(
-        help="What was silenced, as `watch silences` lists it; all lifts every silence.",
-        metavar="SUBJECT",
-        show_default=False,
-        autocompletion=completion.silenced,
-    ),
-]
-EpisodeId = Annotated[
-    str | None,
-    typer.Argument(
-        help="Episode, as `watch status` lists it; every open one if none is named.",
-        metavar="[EPISODE]",
-        show_default=False,
-        autocompletion=completion.episodes,
-    ),
-]
-TestedUrls = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--notify", help="Test this Apprise URL, not those of the settings.", metavar="URL"
-    ),
-]
-For = Annotated[
-    str,
-    typer.Option(
-        "--for", help="How long: 90s, 30m, 2h, 1d; at most 30d.", metavar="TIME", show_default=False
-    ),
-]
-Reason = Annotated[
-    str, typer.Option("--reason", help="Why, for the list of silences.", metavar="TEXT")
-]
+NAME = Argument(
+    text="Environment: prod (default), dev, or another one from the settings.",
+    metavar="[ENV]",
+    completion="watch_words",
+)
+ENV = Option(
+    "--env",
+    kind="text",
+    text="Environment, also one that is named like a verb (default: prod).",
+    metavar="ENV",
+    completion="environments",
+    is_inherited=True,
+)
+SUBJECT = Argument(
+    text="A service, a port (5000 or 5000/udp), engine, disk, site, certificate, or all.",
+    metavar="SUBJECT",
+    completion="subjects",
+)
+SILENCED = Argument(
+    text="What was silenced, as `watch silences` lists it; all lifts every silence.",
+    metavar="SUBJECT",
+    completion="silenced",
+)
+EPISODE = Argument(
+    text="Episode, as `watch status` lists it; every open one if none is named.",
+    metavar="[EPISODE]",
+    completion="episodes",
+)
+TESTED_URLS = Option(
+    "--notify",
+    kind="texts",
+    text="Test this Apprise URL, not those of the settings.",
+    metavar="URL",
+)
+FOR = Option("--for", kind="text", text="How long: 90s, 30m, 2h, 1d; at most 30d.", metavar="TIME")
+REASON = Option("--reason", kind="text", text="Why, for the list of silences.", metavar="TEXT")
 
 _NAMES = {"every": "all"}
 """Options that are not called like their field."""
@@ -88,53 +57,22 @@ _NAMES = {"every": "all"}
 class WatchOptions:
     """How `watch` runs. What is given goes before the settings."""
 
-    once: Annotated[
-        bool,
-        typer.Option("--once", help="Look once, print what is wrong, and end (for cron)."),
-    ] = False
-    every: Annotated[
-        bool, typer.Option("--all", help="With --once: every environment that has containers.")
-    ] = False
-    within: Annotated[
-        str | None,
-        typer.Option(
-            "--within", help="With --once: wait so long until nothing is wrong.", metavar="TIME"
-        ),
-    ] = None
-    interval: Annotated[
-        str | None,
-        typer.Option("--interval", help="Time between two looks.", metavar="TIME"),
-    ] = None
-    notify: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--notify", help="Send alerts to this Apprise URL; repeatable.", metavar="URL"
-        ),
-    ] = None
-    metrics: Annotated[
-        str | None,
-        typer.Option("--metrics", help="Serve Prometheus metrics on this port.", metavar="PORT"),
-    ] = None
-    heal: Annotated[
-        bool | None,
-        typer.Option("--heal/--no-heal", help="Repair what can be repaired safely."),
-    ] = None
-    reserve: Annotated[
-        bool | None,
-        typer.Option("--reserve/--no-reserve", help="Hold production ports while it is down."),
-    ] = None
-    print_unit: Annotated[
-        bool, typer.Option("--print-unit", help="Print systemd units for this project, and end.")
-    ] = False
-    record: Annotated[
-        str | None,
-        typer.Option(
-            "--record", help="Write what is observed to a new file.", metavar="FILE", hidden=True
-        ),
-    ] = None
+    once: bool = False
+    every: bool = False
+    within: str | None = None
+    interval: str | None = None
+    notify: list[str] | None = None
+    metrics: str | None = None
+    heal: bool | None = None
+    reserve: bool | None = None
+    print_unit: bool = False
+    record: str | None = None
 
     def check(self) -> None:
         """Raise UsageError for options that cannot be combined."""
+        from dartsctl.errors import Advice, UsageError
+        from dartsctl.text.phrases import shell_command
+
         if self.every and not self.once:
             raise UsageError("--all needs --once", hint="dartsctl watch --once --all")
         if self.within is not None and not self.once:
@@ -163,6 +101,9 @@ class WatchOptions:
 
     def check_verb(self, verb: str) -> None:
         """Raise UsageError for an option before a verb: none of these is an option of a verb."""
+        from dartsctl.errors import UsageError
+        from dartsctl.text.phrases import shell_command
+
         for field, described in fields(type(self)).items():
             value = getattr(self, field)
             if value in (described.default, []):
@@ -190,6 +131,10 @@ class WatchOptions:
 
     def over(self, settings: WatchSettings) -> WatchSettings:
         """Return the settings with what was given instead. Raises UsageError."""
+        from dartsctl.config import values
+        from dartsctl.config.file import Setting
+        from dartsctl.text.numbers import parse_digits
+
         if self.interval is not None:
             settings = replace(settings, interval=duration("--interval", self.interval, least=1))
         if self.notify:
@@ -205,8 +150,44 @@ class WatchOptions:
         return settings
 
 
+WATCH = Options(
+    WatchOptions,
+    once=Option("--once", text="Look once, print what is wrong, and end (for cron)."),
+    every=Option("--all", text="With --once: every environment that has containers."),
+    within=Option(
+        "--within",
+        kind="text",
+        text="With --once: wait so long until nothing is wrong.",
+        metavar="TIME",
+    ),
+    interval=Option("--interval", kind="text", text="Time between two looks.", metavar="TIME"),
+    notify=Option(
+        "--notify",
+        kind="texts",
+        text="Send alerts to this Apprise URL; repeatable.",
+        metavar="URL",
+    ),
+    metrics=Option(
+        "--metrics", kind="text", text="Serve Prometheus metrics on this port.", metavar="PORT"
+    ),
+    heal=Option("--heal/--no-heal", text="Repair what can be repaired safely."),
+    reserve=Option("--reserve/--no-reserve", text="Hold production ports while it is down."),
+    print_unit=Option("--print-unit", text="Print systemd units for this project, and end."),
+    record=Option(
+        "--record",
+        kind="text",
+        text="Write what is observed to a new file.",
+        metavar="FILE",
+        is_hidden=True,
+    ),
+)
+
+
 def duration(option: str, text: str, *, least: float) -> float:
     """Return the seconds that an option was given. Raises UsageError."""
+    from dartsctl.config import values
+    from dartsctl.config.file import Setting
+
     convert: Callable[[Setting], float] = values.duration(least)
     return convert(Setting(text, option))
 
@@ -214,6 +195,8 @@ def duration(option: str, text: str, *, least: float) -> float:
 def environment_name(argument: str | None, option: str | None) -> str | None:
     """Return the environment that the command line names. Raises UsageError for two."""
     if argument and option and argument != option:
+        from dartsctl.errors import UsageError
+
         raise UsageError(
             f"two environments were named: {argument} and {option}",
             hint=f"dartsctl watch --env {option}",

@@ -32,7 +32,7 @@ def watch() -> None:
     """
     sys.excepthook = _handle_uncaught
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
-        _signal.signal(_signal.SIGINT, _exit_at_once)
+        _signal.signal(_signal.SIGINT, exit_at_once)
 
 
 def before_exit(end: Callable[[], None]) -> None:
@@ -47,7 +47,7 @@ def ignore() -> None:
     dataclass, as unhandled. At its end the process then kills itself by SIGINT, whatever its exit
     code. The next `exec` of text clears the note.
     """
-    if _signal.getsignal(_signal.SIGINT) is _exit_at_once:
+    if _signal.getsignal(_signal.SIGINT) is exit_at_once:
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     exec("")  # noqa: S102 - see above
 
@@ -56,7 +56,7 @@ class RaiseInterrupted:
     """A context in which Ctrl-C is a KeyboardInterrupt, which leaves it as Interrupted."""
 
     def __enter__(self) -> None:
-        self._watched = _signal.getsignal(_signal.SIGINT) is _exit_at_once
+        self._watched = _signal.getsignal(_signal.SIGINT) is exit_at_once
         if self._watched:
             _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
@@ -67,14 +67,15 @@ class RaiseInterrupted:
         trace: TracebackType | None,
     ) -> None:
         if self._watched:
-            _signal.signal(_signal.SIGINT, _exit_at_once)
+            _signal.signal(_signal.SIGINT, exit_at_once)
         if isinstance(error, KeyboardInterrupt):
             from dartsctl.errors import Interrupted
 
             raise Interrupted("interrupted") from None
 
 
-def _exit_at_once(_number: int, _frame: object) -> NoReturn:
+def exit_at_once(_number: int = 0, _frame: object = None) -> NoReturn:
+    """Say that the run was interrupted, and end the process."""
     os.write(2, b"error: interrupted\n")
     for end in _before_exit:
         end()
@@ -85,5 +86,5 @@ def _handle_uncaught(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        _exit_at_once(0, None)
+        exit_at_once()
     sys.__excepthook__(kind, error, trace)

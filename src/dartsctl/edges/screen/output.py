@@ -260,10 +260,10 @@ class Screen:
             raise
         except OSError as error:
             if stream is not sys.stderr:
-                raise _unwritten(error) from error
+                raise unwritten(error) from error
 
 
-def _unwritten(error: OSError) -> DartsctlError:
+def unwritten(error: OSError) -> DartsctlError:
     """Return the error for a stdout on a full disk, or of a terminal that has gone."""
     return DartsctlError(
         f"cannot write the output: {error.strerror}",
