@@ -12,7 +12,7 @@ PART ?= all
 unexport PYTHONDONTWRITEBYTECODE # dartsctl starts from byte code, as it does for users
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## Create .venv with dartsctl, its tools and the sample app
 $(VENV)/.ready: pyproject.toml compose/sample/requirements.txt
@@ -69,10 +69,19 @@ types: setup ## Run mypy --strict
 
 check: lint types ## Run lint and types
 
-bench: setup ## Measure ratios against a peer, one line per target
-	$(BIN)/python benchmarks/run.py
+bench-setup: ## Install the peers of `make bench`, and dartsctl from its wheel, in build/bench
+	$(PYTHON) benchmarks/install.py
+
+bench: ## Measure dartsctl against its peers: ONLY=ports JSON=FILE PYTHON=python3.12
+	$(PYTHON) benchmarks/run.py --only "$(ONLY)" --json "$(JSON)"
+
+bench-compare: ## Is this checkout slower than another commit? REF=main~20 ONLY=ports CPU=1
+	$(PYTHON) benchmarks/compare.py "$(REF)" --only "$(ONLY)" --json "$(JSON)" $(if $(CPU),--cpu)
+
+bench-readme: ## Write the table of JSON=FILE into the README
+	$(PYTHON) benchmarks/readme.py $(JSON)
 
 clean: ## Remove what `make setup` and the tools created
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
 
-.PHONY: help setup dev test test-ports packages test-pythons oracle kills cold-starts fuzz help-screens lint types check bench clean
+.PHONY: help setup dev test test-ports packages test-pythons oracle kills cold-starts fuzz help-screens lint types check bench-setup bench bench-compare bench-readme clean

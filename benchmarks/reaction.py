@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import queue
 import signal
-import statistics
 import subprocess
 import threading
 import time
@@ -15,9 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import Ratio
+from install import SMALL_IMAGE
+from measure import Failed, Ratio, Skipped
+from peers import needs_small_image, running
+from targets import Bench, Target
 
 PROJECT = "dartsctl-bench-reaction"
+ROUNDS = 15
 APP = f"{PROJECT}-app-1"
 STREAM, PROCESS, PEER = "events", "process", "docker events"
 _PATIENCE = 60.0
@@ -30,15 +34,15 @@ services:
     init: true
     command: [sleep, "3600"]
 """
+_EVENTS = [
+    *("docker", "events", "--format", "{{json .}}", "--filter", "event=die"),
+    *("--filter", f"label=com.docker.compose.project={PROJECT}"),
+]
 _SETTINGS = f"""
 [prod]
 project = "{PROJECT}"
 files = ["compose.yaml"]
 """
-
-
-class TooSlow(Exception):
-    """A line did not come within a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,53 +53,39 @@ class Reaction:
     process: Ratio
 
 
-def measure(
-    folder: Path, watch: Sequence[str], *, image: str, environ: Mapping[str, str], rounds: int
-) -> Reaction:
-    """Kill a container's first process `rounds` times, and compare when each line arrives.
-
-    `watch`: the command `dartsctl watch --json`. Raises PermissionError for a user who may not kill
-    the process, TooSlow.
-    """
-    folder.mkdir()
-    (folder / "compose.yaml").write_text(_COMPOSE.format(image=image))
+@functools.cache
+def _both(bench: Bench) -> Reaction:
+    """Kill a container's first process some times, and compare when each line arrives."""
+    needs_small_image()
+    product = bench.product
+    folder = product.place("reaction")
+    file = folder / "compose.yaml"
+    file.write_text(_COMPOSE.format(image=SMALL_IMAGE))
     (folder / "dartsctl.toml").write_text(_SETTINGS)
-    seconds: dict[str, list[float]] = {STREAM: [], PROCESS: [], PEER: []}
     arrivals: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
-    label = f"label=com.docker.compose.project={PROJECT}"
-    peer = [
-        "docker",
-        "events",
-        "--filter",
-        label,
-        "--filter",
-        "event=die",
-        "--format",
-        "{{json .}}",
-    ]
+    watch = [product.script, "watch", "--json"]
     with (
-        _stack(folder),
-        _lines(peer, folder, environ, lambda _line: PEER, arrivals),
-        _lines([*watch], folder, environ, _source_of, arrivals),
+        running(PROJECT, file),
+        _lines(_EVENTS, folder, product.environ, lambda _line: PEER, arrivals),
+        _lines(watch, folder, product.environ, _source_of, arrivals),
     ):
         _await(arrivals, {"ready"})
-        for _ in range(rounds + 1):
-            time.sleep(_SETTLED)
-            began = _kill()
-            for source, moment in _await(arrivals, set(seconds)).items():
-                seconds[source].append(moment - began)
-            subprocess.run(["docker", "start", APP], capture_output=True, check=True)
-    return Reaction(*(_ratio(seconds[source], seconds[PEER]) for source in (STREAM, PROCESS)))
+        rounds = [_death(arrivals) for _ in range(ROUNDS + 1)]
+    del rounds[0]  # does not count
+    return Reaction(*(Ratio.of(_pairs(rounds, source)) for source in (STREAM, PROCESS)))
 
 
-def _ratio(ours: list[float], peer: list[float]) -> Ratio:
-    """Compare without the first round, which does not count."""
-    pairs = list(zip(ours[1:], peer[1:], strict=True))
-    return Ratio(
-        statistics.median(a / b for a, b in pairs),
-        statistics.median(a for a, _ in pairs),
-        statistics.median(b for _, b in pairs),
-    )
+def _death(arrivals: queue.SimpleQueue[tuple[str, float]]) -> dict[str, float]:
+    """Kill the process, return after how many seconds each line came, and start it again."""
+    time.sleep(_SETTLED)
+    began = _kill()
+    moments = _await(arrivals, {STREAM, PROCESS, PEER})
+    subprocess.run(["docker", "start", APP], capture_output=True, check=True)
+    return {source: moment - began for source, moment in moments.items()}
+
+
+def _pairs(rounds: Sequence[Mapping[str, float]], source: str) -> list[tuple[float, float]]:
+    return [(seconds[source], seconds[PEER]) for seconds in rounds]
 
 
 def _kill() -> float:
@@ -103,7 +93,10 @@ def _kill() -> float:
     argv = ["docker", "inspect", "-f", "{{.State.Pid}}", APP]
     pid = int(subprocess.run(argv, capture_output=True, check=True).stdout)
     began = time.perf_counter()
-    os.kill(pid, signal.SIGKILL)
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except PermissionError:
+        raise Skipped("only root may kill the processes of containers") from None
     return began
 
 
@@ -124,20 +117,10 @@ def _await(arrivals: queue.SimpleQueue[tuple[str, float]], sources: set[str]) ->
         try:
             source, moment = arrivals.get(timeout=_PATIENCE)
         except queue.Empty:
-            raise TooSlow(f"no line of {', '.join(sorted(sources - moments.keys()))}") from None
+            raise Failed(f"no line of {', '.join(sorted(sources - moments.keys()))}") from None
         if source in sources:
             moments.setdefault(source, moment)
     return moments
-
-
-@contextlib.contextmanager
-def _stack(folder: Path) -> Iterator[None]:
-    compose = ["docker", "compose", "-p", PROJECT, "-f", str(folder / "compose.yaml")]
-    subprocess.run([*compose, "up", "-d"], capture_output=True, check=True)
-    try:
-        yield
-    finally:
-        subprocess.run([*compose, "down", "-t", "0"], capture_output=True, check=False)
 
 
 @contextlib.contextmanager
@@ -164,3 +147,17 @@ def _lines(
         finally:
             program.terminate()
             program.wait()
+
+
+_NAME = "a death noticed by watch"
+TARGETS = (
+    Target(
+        f"{_NAME}, engine's events",
+        "docker events",
+        1.05,
+        measure=lambda bench: _both(bench).stream,
+    ),
+    Target(
+        f"{_NAME}, first process", "docker events", 0.3, measure=lambda bench: _both(bench).process
+    ),
+)

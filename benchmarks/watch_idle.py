@@ -1,6 +1,6 @@
 """What `dartsctl watch` costs while nothing happens: an idle stack of ten containers.
 
-    python -m benchmarks.watch_idle [SECONDS]
+    python3 benchmarks/watch_idle.py [SECONDS]
 
 Reads /proc/PID/stat of the watch: its own time, and that of the processes it has waited for
 (Compose). The engine's work is not counted.
@@ -19,13 +19,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import install
+from install import SMALL_IMAGE, python_of
+
 SERVICES = 10
 SETTLE = 30.0
 """Seconds before the measurement: the first full look is none of the idle cost."""
 PORT = 25900
-PROJECT = "dartsctl-watch-idle"
+PROJECT = "dartsctl-bench-idle"
 NGINX_IMAGE = "dartsctl-test/nginx:1"
-APP_IMAGE = "dartsctl-test/busybox:1"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 _NGINX = """
@@ -63,7 +65,7 @@ def compose_file() -> str:
     lines += ["    depends_on: [app1, app2]"]
     lines += ['    volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"]']
     for number in range(1, SERVICES):
-        lines += [f"  app{number}:", f"    image: {APP_IMAGE}", "    restart: unless-stopped"]
+        lines += [f"  app{number}:", f"    image: {SMALL_IMAGE}", "    restart: unless-stopped"]
         lines += ['    command: ["httpd", "-f", "-p", "8000", "-h", "/etc"]']
         lines += [f'    ports: ["127.0.0.1:{PORT + number}:8000"]']
         if number < 5:
@@ -106,7 +108,7 @@ def memory(pid: int) -> tuple[float, float]:
 def measure(seconds: float) -> Cost:
     """Return what the watch costs over some seconds."""
     with stack() as folder:
-        command = [sys.executable, "-m", "dartsctl", "watch"]
+        command = [python_of(install.current()), "-m", "dartsctl", "watch"]
         state = {"DARTSCTL_STATE_DIR": str(folder / "state")}
         watch = subprocess.Popen(command, cwd=folder, env=os.environ | state)
         try:

@@ -1,0 +1,121 @@
+"""One benchmark at a time on a machine, with a folder and ports of its own; nothing is left."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import peers
+from measure import Clock, Failed, Plan, wall
+from product import PORTS, Product
+
+_PORTS = (62_000, 65_000)
+_LOCK = ("127.0.0.1", 61_999)
+_INTERRUPTED = 130
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """Return the options that `make bench` and `make bench-compare` have."""
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("--only", default="", help="targets with this in their name")
+    options.add_argument("--json", default="", metavar="FILE", help="write the table to this file")
+    options.add_argument("--rounds", type=int, default=0, help="exactly so many for each target")
+    return options
+
+
+def plan_of(options: argparse.Namespace, usual: Plan) -> Plan:
+    """Return how long to measure each target."""
+    if options.rounds:
+        return Plan(seconds=0, least=options.rounds, most=options.rounds)
+    return usual
+
+
+def products(folder: Path, environments: Mapping[str, Path], clock: Clock = wall) -> list[Product]:
+    """Return versions of dartsctl, each with a folder and free ports of its own."""
+    first_port = free_ports(PORTS * len(environments))
+    made = []
+    for number, (name, environment) in enumerate(environments.items()):
+        place = folder / name
+        place.mkdir()
+        made.append(Product(name, environment, place, first_port + number * PORTS, clock))
+    return made
+
+
+def free_ports(count: int) -> int:
+    """Return the first of so many ports in a row that are free. Raises Failed.
+
+    They are above those that the kernel hands out.
+    """
+    for first in range(*_PORTS, count):
+        if all(_is_free(port) for port in range(first, first + count)):
+            return first
+    raise Failed(f"no {count} ports in a row are free: ss -ltn")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def write(place: str, text: dict[str, Any]) -> None:
+    """Write a document as JSON; nothing if no place was named."""
+    if place:
+        Path(place).write_text(json.dumps(text, indent=2) + "\n")
+
+
+def guarded(work: Callable[[Path], int]) -> int:
+    """Run alone on this machine, in a folder of its own, and leave nothing behind."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        with _alone(), tempfile.TemporaryDirectory(prefix="dartsctl-bench-") as folder:
+            peers.remove_leftovers()
+            try:
+                return work(Path(folder))
+            finally:
+                peers.remove_leftovers()
+    except KeyboardInterrupt:
+        print("interrupted; what was started is removed", file=sys.stderr)
+        return _INTERRUPTED
+    except Failed as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Stop, and let nothing interrupt the cleaning up."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other benchmark runs here: two would measure each other."""
+    has_waited = False
+    with socket.socket() as lock:
+        while True:
+            try:
+                lock.bind(_LOCK)
+                break
+            except OSError:
+                if not has_waited:
+                    print("waiting for another benchmark on this machine", file=sys.stderr)
+                has_waited = True
+                time.sleep(0.5)
+        yield
