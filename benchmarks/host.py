@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import peers
-from inside import RACERS
 from measure import Ratio, Timed
 from peers import program
 from product import DEV_PORTS, Product
@@ -32,7 +31,7 @@ def _lease_words(product: Product) -> tuple[str, str, str]:
 
 def _duplicates(bench: Bench) -> Ratio:
     with bench.product.inside("duplicates", *_lease_words(bench.product)) as race:
-        return Ratio.of_count(int(race()), RACERS)
+        return Ratio.of_count(int(race()), DEV_PORTS)
 
 
 @contextlib.contextmanager
@@ -73,7 +72,7 @@ TARGETS = (
         against=peers.portpicker,
     ),
     Target(
-        f"duplicates among {RACERS} simultaneous leases of {DEV_PORTS} ports",
+        f"duplicates among {DEV_PORTS} simultaneous leases of {DEV_PORTS} ports",
         "",
         0.0,
         measure=_duplicates,

@@ -11,6 +11,7 @@ A wheel's modules are byte-compiled by pip, as on every machine that installs it
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -64,7 +65,7 @@ def tools() -> Path:
 def current() -> Path:
     """Return the environment with the wheel of this checkout, brought up to date."""
     folder = base() / "dartsctl"
-    digest = _digest(_sources(ROOT))
+    digest = digest_of(ROOT)
     if _mark_of(folder) != digest:
         _say(f"building the wheel of this checkout, and installing it in {_short(folder)}")
         _install(ROOT, folder)
@@ -142,6 +143,16 @@ def _install_libraries_like(
         _say("this commit wants other versions of its libraries: the comparison includes them")
 
 
+def digest_of(root: Path) -> str:
+    """Return what differs when the wheel of a checkout would."""
+    digest = hashlib.sha256()
+    for file in _sources(root):
+        digest.update(f"{file.relative_to(root)}\0".encode())
+        with contextlib.suppress(PermissionError):  # another user's key is no part of a wheel
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def _sources(root: Path) -> Iterator[Path]:
     """Yield the files that a wheel is made of, and what must not be in it, which does no harm."""
     for name in SOURCES:
@@ -151,17 +162,6 @@ def _sources(root: Path) -> Iterator[Path]:
             if file.is_file() and "__pycache__" not in file.parts:
                 yield file
     yield from sorted(root.glob(".env*.example"))
-
-
-def _digest(files: Sequence[Path] | Iterator[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file}\0".encode())
-        try:
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
-        except PermissionError:  # another user's key, which is no part of the wheel
-            continue
-    return digest.hexdigest()
 
 
 def _mark_of(environment: Path) -> str:

@@ -102,7 +102,8 @@ class Product:
     def inside(self, *words: str, python: str = "") -> contextlib.AbstractContextManager[Timed]:
         """Measure inside a process that has this version of dartsctl, or another `python`."""
         clock = "cpu" if self.clock is cpu else "wall"
-        return _inside([python or self.python, "-P", _INSIDE, clock, *words], self.environ)
+        argv = [python or self.python, "-P", _INSIDE, clock, *words]
+        return _inside(argv, self.environ, log=self.folder / "inside.log")
 
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
@@ -112,19 +113,23 @@ def clean(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _inside(argv: Sequence[str], environ: Mapping[str, str]) -> Iterator[Timed]:
+def _inside(argv: Sequence[str], environ: Mapping[str, str], *, log: Path) -> Iterator[Timed]:
     """Run a measurement of inside.py in a process of its own, one round for each call.
 
     Raises Skipped if this version of dartsctl does not have what is measured.
     """
-    with subprocess.Popen(
-        argv,
-        env=environ,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        process_group=0,
-    ) as process:
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            argv,
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            process_group=0,
+        ) as process,
+    ):
         stdin, stdout = process.stdin, process.stdout
         if stdin is None or stdout is None:
             raise Failed("no pipe to inside.py")
@@ -132,7 +137,9 @@ def _inside(argv: Sequence[str], environ: Mapping[str, str]) -> Iterator[Timed]:
         def answer() -> str:
             line = stdout.readline().strip()
             if not line:
-                raise Failed(f"`{' '.join(argv[3:])}` ended; the reason is printed above")
+                process.wait()
+                reason = log.read_text().strip().rpartition("\n")[2]
+                raise Failed(f"`{argv[4]}` in inside.py ended: {reason}")
             return line
 
         def once() -> float:

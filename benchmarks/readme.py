@@ -43,7 +43,7 @@ def table(document: Mapping[str, Any]) -> str:
     lines = ["| what is compared | ours | peer | ratio | target | |", "|---|--:|--:|--:|--:|---|"]
     lines += [_line(row) for row in document["targets"]]
     facts = machine.lines(document["machine"])
-    return "\n".join([*lines, "", *[f"{fact}  " for fact in facts[:-1]], facts[-1], ""])
+    return "\n".join([*lines, "", *[f"{fact}\\" for fact in facts[:-1]], facts[-1], ""])
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import random
 import signal
 import socket
 import sys
@@ -20,7 +21,7 @@ from measure import Clock, Failed, Plan, wall
 from product import PORTS, Product
 
 _PORTS = (62_000, 65_000)
-_LOCK = ("127.0.0.1", 61_999)
+_LOCK = 61_999
 _INTERRUPTED = 130
 
 
@@ -54,9 +55,12 @@ def products(folder: Path, environments: Mapping[str, Path], clock: Clock = wall
 def free_ports(count: int) -> int:
     """Return the first of so many ports in a row that are free. Raises Failed.
 
-    They are above those that the kernel hands out.
+    They are above those that the kernel hands out. The search begins anywhere, because other
+    programs for tests begin at a round number.
     """
-    for first in range(*_PORTS, count):
+    blocks = [*range(*_PORTS, count)]
+    random.shuffle(blocks)
+    for first in blocks:
         if all(_is_free(port) for port in range(first, first + count)):
             return first
     raise Failed(f"no {count} ports in a row are free: ss -ltn")
@@ -78,17 +82,25 @@ def write(place: str, text: dict[str, Any]) -> None:
         Path(place).write_text(json.dumps(text, indent=2) + "\n")
 
 
-def guarded(work: Callable[[Path], int]) -> int:
-    """Run alone on this machine, in a folder of its own, and leave nothing behind."""
+def guarded(
+    work: Callable[[Path], int],
+    *,
+    lock: int = _LOCK,
+    clean: Callable[[], None] = peers.remove_leftovers,
+) -> int:
+    """Run alone on this machine, in a folder of its own, and leave nothing behind.
+
+    `lock`: a port that is bound meanwhile. `clean` is called before and after.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        with _alone(), tempfile.TemporaryDirectory(prefix="dartsctl-bench-") as folder:
-            peers.remove_leftovers()
+        with _alone(lock), tempfile.TemporaryDirectory(prefix="dartsctl-bench-") as folder:
+            clean()
             try:
                 return work(Path(folder))
             finally:
-                peers.remove_leftovers()
+                clean()
     except KeyboardInterrupt:
         print("interrupted; what was started is removed", file=sys.stderr)
         return _INTERRUPTED
@@ -105,13 +117,13 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def _alone(port: int) -> Iterator[None]:
     """Wait until no other benchmark runs here: two would measure each other."""
     has_waited = False
     with socket.socket() as lock:
         while True:
             try:
-                lock.bind(_LOCK)
+                lock.bind(("127.0.0.1", port))
                 break
             except OSError:
                 if not has_waited:

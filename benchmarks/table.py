@@ -50,7 +50,7 @@ class Row:
     def line(self) -> str:
         """The row for a terminal, below HEADER."""
         if self.measured is None:
-            return f"{self.verdict:<8}{'':55}{self.name}: {self.reason}".rstrip()
+            return f"{self.verdict:<8}{'':53}{self.name}: {self.reason}".rstrip()
         limit = "" if self.limit is None else f"<= {self.limit:g}"
         return (
             f"{self.verdict:<8}{self.measured.ratio:8.3f}  {_spread(self.measured):<13}  "
