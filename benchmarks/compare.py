@@ -22,7 +22,7 @@ import machine
 from measure import Failed, Plan, Ratio, Skipped, compare, cpu, wall
 from product import Product
 from run import TARGETS
-from session import guarded, parser, plan_of, products, write
+from session import guarded, heading, parser, plan_of, products, write
 from table import duration
 from targets import Target, for_each
 
@@ -99,7 +99,7 @@ def differences(options: argparse.Namespace, folder: Path) -> int:
     old, new = products(folder, environments, cpu if options.cpu else wall)
     facts = machine.facts(new.python)
     old_name = f"old: {options.ref} ({sha[:12]})"
-    print("\n".join([*machine.lines(facts), old_name, "", HEADER]), flush=True)
+    print(heading(facts, old_name, "", HEADER), flush=True)
     rows: list[Difference] = []
 
     def measure(target: Target) -> None:

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ def facts(python: str) -> dict[str, Any]:
         "kernel": f"{platform.system()} {platform.release()}",
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        "python_prefix": sys.base_prefix,
         "python_start_ms": _python_start(python),
         "docker": output("docker", "version", "--format", "{{.Client.Version}}"),
         "compose": output("docker", "compose", "version", "--short"),
@@ -40,7 +39,7 @@ def facts(python: str) -> dict[str, Any]:
     }
 
 
-def lines(machine: dict[str, Any]) -> list[str]:
+def lines(machine: Mapping[str, Any]) -> list[str]:
     """Return the facts for people, above the table."""
     commit = machine["commit"] or "of no git checkout"
     cpu = machine["cpu"] or "an unknown CPU"
@@ -48,12 +47,12 @@ def lines(machine: dict[str, Any]) -> list[str]:
     return [
         f"dartsctl {commit}, {machine['date']}",
         f"{machine['cores']} cores of {cpu}, {machine['kernel']}, load {machine['load']}",
-        f"Python {machine['python']} in {machine['python_prefix']} ({start})",
+        f"Python {machine['python']} ({start})",
         docker(machine),
     ]
 
 
-def docker(machine: dict[str, Any]) -> str:
+def docker(machine: Mapping[str, Any]) -> str:
     """Return the versions of Docker in words."""
     if not machine["docker"]:
         return "no docker"

@@ -22,7 +22,7 @@ import reaction
 import stacks
 import starting
 from measure import Plan
-from session import guarded, parser, plan_of, products, write
+from session import guarded, heading, parser, plan_of, products, write
 from table import HEADER, Row, document, summary
 from targets import Bench, Target, for_each
 
@@ -41,7 +41,7 @@ def bench(options: argparse.Namespace, folder: Path) -> int:
     install.tools()
     (product,) = products(folder, {"bench": install.current()})
     facts = machine.facts(product.python)
-    print("\n".join([*machine.lines(facts), "", HEADER]), flush=True)
+    print(heading(facts, "", HEADER), flush=True)
     rows: list[Row] = []
 
     def measure(target: Target) -> None:

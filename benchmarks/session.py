@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import machine
 import peers
 from measure import Clock, Failed, Plan, wall
 from product import PORTS, Product
@@ -32,6 +33,11 @@ def parser(description: str) -> argparse.ArgumentParser:
     options.add_argument("--json", default="", metavar="FILE", help="write the table to this file")
     options.add_argument("--rounds", type=int, default=0, help="exactly so many for each target")
     return options
+
+
+def heading(facts: Mapping[str, Any], *more: str) -> str:
+    """Return what is printed above a table. Where Python is concerns only this machine."""
+    return "\n".join([*machine.lines(facts), f"Python is that of {sys.base_prefix}", *more])
 
 
 def plan_of(options: argparse.Namespace, usual: Plan) -> Plan:

@@ -20,7 +20,6 @@ MACHINE = {
     "kernel": "Linux 6.18",
     "load": 0.1,
     "python": "3.11.7",
-    "python_prefix": "/usr",
     "python_start_ms": 11.8,
     "docker": "28.2.2",
     "compose": "2.40.3",
@@ -57,7 +56,7 @@ TABLE = """\
 
 dartsctl edc1ce2f0737, 2026-11-27 00:30 UTC\\
 2 cores of AMD EPYC, Linux 6.18, load 0.1\\
-Python 3.11.7 in /usr (`python -c pass` takes 11.8 ms)\\
+Python 3.11.7 (`python -c pass` takes 11.8 ms)\\
 docker 28.2.2, Compose 2.40.3, no engine
 """
 
