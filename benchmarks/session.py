@@ -64,7 +64,8 @@ def free_ports(count: int) -> int:
     They are above those that the kernel hands out. The search begins anywhere, because other
     programs for tests begin at a round number.
     """
-    blocks = [*range(*_PORTS, count)]
+    lowest, highest = _PORTS
+    blocks = list(range(lowest, highest, count))
     random.shuffle(blocks)
     for first in blocks:
         if all(_is_free(port) for port in range(first, first + count)):
