@@ -15,7 +15,7 @@ from measure import Clock, Failed, Skipped, Timed, command, cpu, wall
 _INSIDE = str(Path(__file__).with_name("inside.py"))
 DEV_PORTS = 99
 """As many as the default dev range has."""
-PORTS = 120
+PORT_COUNT = 120
 """As many as one version of dartsctl needs: the dev range, production's, a small stack's."""
 
 

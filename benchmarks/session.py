@@ -19,7 +19,7 @@ from typing import Any
 import machine
 import peers
 from measure import Clock, Failed, Plan, wall
-from product import PORTS, Product
+from product import PORT_COUNT, Product
 
 _PORTS = (62_000, 65_000)
 _LOCK = 61_999
@@ -49,12 +49,12 @@ def plan_of(options: argparse.Namespace, usual: Plan) -> Plan:
 
 def products(folder: Path, environments: Mapping[str, Path], clock: Clock = wall) -> list[Product]:
     """Return versions of dartsctl, each with a folder and free ports of its own."""
-    first_port = free_ports(PORTS * len(environments))
+    first_port = free_ports(PORT_COUNT * len(environments))
     made = []
     for number, (name, environment) in enumerate(environments.items()):
         place = folder / name
         place.mkdir()
-        made.append(Product(name, environment, place, first_port + number * PORTS, clock))
+        made.append(Product(name, environment, place, first_port + number * PORT_COUNT, clock))
     return made
 
 

@@ -100,7 +100,6 @@ def _guard(bench: Bench) -> Ratio:
     return compare(ours, peer, plan=plan)
 
 
-PORTS = just(_ports)
 TARGETS = (
     pair(
         "dartsctl --version",
@@ -127,7 +126,7 @@ TARGETS = (
         "dartsctl ports --json",
         "docker compose version",
         1.0,
-        scenario=PORTS,
+        scenario=just(_ports),
         against=just(_compose_version),
     ),
     Target(

@@ -12,7 +12,7 @@ import pytest
 
 from measure import Failed, Skipped
 from own_ports import free_ports as ports_of_a_test
-from product import PORTS, Product, clean
+from product import PORT_COUNT, Product, clean
 from session import free_ports, guarded, products
 
 pytestmark = pytest.mark.once
@@ -100,7 +100,7 @@ def test_a_second_run_waits_for_the_first(lock: int, capsys: pytest.CaptureFixtu
 
 def test_two_versions_share_no_port_and_no_folder(tmp_path: Path) -> None:
     old, new = products(tmp_path, {"old": Path("/old"), "new": Path("/new")})
-    assert new.first_port - old.first_port == PORTS
+    assert new.first_port - old.first_port == PORT_COUNT
     assert max(old.stack_port + 6, old.production_port, old.last_dev_port) < new.first_port
     assert old.environ["DARTSCTL_STATE_DIR"] != new.environ["DARTSCTL_STATE_DIR"]
     assert Path(old.environ["DARTSCTL_STATE_DIR"]).is_relative_to(tmp_path)
