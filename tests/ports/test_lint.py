@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.ports.allocation import Allocation
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
-from dartsctl.ports.lint import Notice, dev_on_production_ports, drift, notices, shared_project
+from dartsctl.ports.lint import notices, shared_project
+from dartsctl.ports.notices import Notice
 from dartsctl.records import replace
 from dartsctl.stack.bindings import PortBinding
 from dartsctl.stack.health_check import HealthCheck
@@ -193,68 +193,6 @@ def test_a_crash_loop_that_is_ours_or_elsewhere_does_not(project: str, wants: li
         )
         == ()
     )
-
-
-def test_drift_is_told_in_all_directions() -> None:
-    stack = demo(
-        Service("nginx", ports=(PortEntry(80, "tcp", "80"), PortEntry(443, "tcp", "8443"))),
-        Service("proxy", ports=(PortEntry(80, "tcp", "8080"),)),
-    )
-    shown = drift(stack, Allocation({80: "nginx", 443: "nginx", 8080: "api-gateway"}))
-    assert [(notice.code, notice.service, notice.sentence) for notice in shown] == [
-        ("drift", "nginx", "port 8443 is published and not in [ports.production]"),
-        ("drift", "nginx", "port 443 is in [ports.production] and not published"),
-        (
-            "drift",
-            "proxy",
-            "port 8080 is published by proxy, and api-gateway's in [ports.production]",
-        ),
-    ]
-
-
-def test_without_drift_there_is_nothing_to_tell() -> None:
-    assert (
-        drift(
-            demo(Service("nginx", ports=(PortEntry(80, "tcp", "80"),))), Allocation({80: "nginx"})
-        )
-        == ()
-    )
-
-
-def test_a_dev_stack_on_a_production_port_is_told() -> None:
-    stack = demo(
-        Service(
-            "db",
-            ports=(
-                PortEntry(5432, "tcp", "5432"),
-                PortEntry(5432, "tcp", "15432"),
-                PortEntry(5432, "udp", "80"),
-            ),
-        )
-    )
-    assert dev_on_production_ports(stack, Allocation({5432: "postgres", 80: "nginx"})) == (
-        Notice("production-port", "db", "port 5432 belongs to production's postgres"),
-    )
-
-
-def test_a_dev_stack_on_a_port_of_the_default_list_hears_of_no_foreign_service() -> None:
-    stack = demo(healthy(PortEntry(80, "tcp", "8080")))
-    (notice,) = dev_on_production_ports(stack, Allocation.default())
-    assert notice.sentence == (
-        "port 8080 is reserved for production by dartsctl's default list,"
-        " which [ports.production] in dartsctl.toml replaces"
-    )
-
-
-def test_a_run_of_production_ports_is_one_warning() -> None:
-    owners = dict.fromkeys(range(6000, 6020), "turn")
-    stack = demo(Service("web", ports=tuple(PortEntry(n, "tcp", str(n)) for n in owners)))
-    (notice,) = dev_on_production_ports(stack, Allocation(owners))
-    assert notice.sentence == "ports 6000-6019 belong to production's turn"
-
-
-def test_production_does_not_differ_from_a_list_that_nobody_wrote() -> None:
-    assert drift(demo(healthy(FIXED)), Allocation.default()) == ()
 
 
 def test_two_folders_with_one_project_name_are_named_with_the_ways_to_part_them() -> None:

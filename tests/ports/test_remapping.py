@@ -9,13 +9,10 @@ from typing import Any
 
 import pytest
 
+from dartsctl.ports.moves import AnyMove, Move, NameMove, SharedMove
 from dartsctl.ports.remapping import (
     FIRST,
     LAST,
-    AnyMove,
-    Move,
-    NameMove,
-    SharedMove,
     choose,
     override,
     stale_addresses,

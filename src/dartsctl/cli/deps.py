@@ -205,15 +205,15 @@ def files_reader() -> FilesReader:
 
 def engine(*, deadline: float | None = None) -> Engine:
     """Return the client for the engine that the environment variables name."""
+    from dartsctl.edges.engine.address import endpoint
     from dartsctl.edges.engine.connect import engine_at
-    from dartsctl.edges.engine.installation import endpoint
 
     return engine_at(endpoint(os.environ), deadline=deadline)
 
 
 def engine_address() -> str:
     """Return the engine's address. Raises DockerUnavailable for a context that cannot be read."""
-    from dartsctl.edges.engine.installation import endpoint
+    from dartsctl.edges.engine.address import endpoint
 
     return endpoint(os.environ)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import ExitCode
-from dartsctl.ports import lint, unmet_needs
+from dartsctl.ports import drift, unmet_needs
 from dartsctl.records import field, record
 from dartsctl.workflows.preflight import orphans, report
 from dartsctl.workflows.preflight.another_stack import neighbours_down, next_command
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.allocation import Allocation
+    from dartsctl.ports.notices import Notice
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.inputs import Intent
     from dartsctl.workflows.up.preview import ResolutionPreview
@@ -91,7 +92,7 @@ def _report(
     code = exit_code_of(preflight)
     if screen.as_json:
         document = report.document(preflight)
-        document |= {"warnings": report.notice_documents(notices), "exit_code": int(code)}
+        document |= {"warnings": [notice.document() for notice in notices], "exit_code": int(code)}
         if hint:
             document["hint"] = hint
         document |= preview.document() if preview else {"moves": list(beside)}
@@ -139,9 +140,9 @@ def _show_obstacles(preflight: Preflight, screen: Screen) -> None:
 
 def _notices_of_allocation(
     preflight: Preflight, allocation: Allocation | None
-) -> tuple[lint.Notice, ...]:
+) -> tuple[Notice, ...]:
     if allocation is None:
         return ()
     if preflight.environment.is_production:
-        return lint.drift(preflight.stack, allocation)
-    return lint.dev_on_production_ports(preflight.stack, allocation)
+        return drift.drift(preflight.stack, allocation)
+    return drift.dev_on_production_ports(preflight.stack, allocation)

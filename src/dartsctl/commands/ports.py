@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.ports import lint
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.holders import DevLease, ForeignContainer, Holder, Reserved
-from dartsctl.ports.remapping import Move
+from dartsctl.ports.moves import Move
 from dartsctl.records import record, replace
 from dartsctl.stack.blocks import SHORTEST_BLOCK
-from dartsctl.stack.compose_model import read_stack
-from dartsctl.workflows.preflight.report import notice_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +18,7 @@ if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.allocation import Allocation, PortRange
+    from dartsctl.ports.notices import Notice
     from dartsctl.stack.containers import Container
     from dartsctl.stack.model import Stack
     from dartsctl.workflows.deps import Deps
@@ -82,7 +80,7 @@ class _Result:
     dev_range: PortRange
     dev: Sequence[PortRow]
     moved: Sequence[PortRow]
-    notices: Sequence[lint.Notice]
+    notices: Sequence[Notice]
     notes: Sequence[str]
     """What could not be read."""
 
@@ -108,7 +106,7 @@ def ports(request: PortsRequest, *, deps: Deps) -> ExitCode:
         dev_range=request.dev_range,
         dev=list(_dev_rows(request.dev_range, owners, attribution)),
         moved=list(_moved_rows(moved, attribution)),
-        notices=lint.drift(stack, request.allocation) if stack else (),
+        notices=_drift(stack, request.allocation),
         notes=notes,
     )
     if deps.screen.as_json:
@@ -135,10 +133,20 @@ def _read(
     compose = deps.compose_on(request.production)
     running = compose.start_config()
     containers = _containers(deps, notes)
+    from dartsctl.stack.compose_model import read_stack  # while Compose resolves the files
+
     try:
         return read_stack(compose.finish_config(running).model), containers, notes
     except DartsctlError as error:
         return None, containers, [*notes, error.message]
+
+
+def _drift(stack: Stack | None, allocation: Allocation) -> tuple[Notice, ...]:
+    if stack is None:
+        return ()
+    from dartsctl.ports.drift import drift
+
+    return drift(stack, allocation)
 
 
 def _containers(deps: Deps, notes: list[str]) -> tuple[Container, ...]:
@@ -242,7 +250,7 @@ def _document(result: _Result) -> dict[str, Any]:
         "moved": [
             {**row.document(), "owner": row.owner, "instead_of": row.note} for row in result.moved
         ],
-        "warnings": notice_documents(result.notices),
+        "warnings": [notice.document() for notice in result.notices],
         "notes": list(result.notes),
     }
 

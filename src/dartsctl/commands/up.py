@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, ExitCode, Refused
-from dartsctl.ports import lint
+from dartsctl.ports import drift
 from dartsctl.ports.fixed_addresses import KEEP_FREE
 from dartsctl.records import field, record, replace
 from dartsctl.stack import compose_errors
@@ -289,7 +289,7 @@ def _check_production_ports(preflight: Preflight, request: UpRequest, screen: Sc
     """Warn of production's ports in another stack, or refuse them: they keep it from starting."""
     if request.allocation is None or request.environment.is_production:
         return
-    notices = lint.dev_on_production_ports(preflight.stack, request.allocation)
+    notices = drift.dev_on_production_ports(preflight.stack, request.allocation)
     lines = [notice.line for notice in notices]
     for line in lines:
         screen.warn(line)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.edges.engine.installation import is_unix_socket, socket_path
+from dartsctl.edges.engine.address import is_unix_socket, socket_path
 from dartsctl.errors import ExitCode
 from dartsctl.system.users import user_name
 from dartsctl.workflows.watch.units import UnitPlan, instructions, units

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from dartsctl.ports import fixed_addresses, rivals
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
+from dartsctl.ports.notices import Notice, ports_phrase, runs
 from dartsctl.ports.socket_table import ranges
 from dartsctl.ports.unmet_needs import ExternalKind, externals
-from dartsctl.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dartsctl.ports.allocation import Allocation
     from dartsctl.stack.containers import Container
     from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.model import PortEntry, Service, Stack
     from dartsctl.stack.port_origins import PortOrigins
-
-K = TypeVar("K", str, tuple[str, str])
-
-
-@record
-class Notice:
-    """A warning. `code` is for programs and does not change; `sentence` is for people."""
-
-    code: str
-    service: str
-    sentence: str
-
-    @property
-    def line(self) -> str:
-        """The sentence, with the service that it is about if there is one."""
-        return f"{self.service}: {self.sentence}" if self.service else self.sentence
 
 
 def notices(
@@ -155,25 +138,9 @@ def _in_ephemeral_range(
         numbers.update(range(entry.span[0], entry.span[1] + 1))
     for first, last in ranges(numbers):
         if first <= highest and last >= lowest:
-            where = f"{_ports(first, last, 'lies', 'lie')} in {lowest}-{highest}"
+            where = f"{ports_phrase(first, last, 'lies', 'lie')} in {lowest}-{highest}"
             sentence = f"{where}, where any outgoing connection may take it"
             yield Notice("ephemeral-range", service, sentence)
-
-
-def _ports(first: int, last: int, singular: str = "is", plural: str = "are") -> str:
-    """`port 5000 is`, or `ports 5000-5009 are`."""
-    return f"port {first} {singular}" if first == last else f"ports {first}-{last} {plural}"
-
-
-def _runs(owners: Mapping[int, K]) -> list[tuple[int, int, K]]:
-    """Numbers in a row with the same owner, as (first, last, owner), ascending."""
-    by_owner: dict[K, list[int]] = {}
-    for port, owner in owners.items():
-        by_owner.setdefault(owner, []).append(port)
-    runs = []
-    for owner, ports in by_owner.items():
-        runs += [(first, last, owner) for first, last in ranges(ports)]
-    return sorted(runs)
 
 
 def _crash_loops(
@@ -188,9 +155,9 @@ def _crash_loops(
         if container.project == stack.project:
             continue
         wanted = {port: ours[port] for port in wants.get(container.id, ()) if port in ours}
-        for first, last, service in _runs(wanted):
+        for first, last, service in runs(wanted):
             other = f"{container.name} too, which restarts again and again"
-            yield Notice("crash-loop", service, f"{_ports(first, last)} wanted by {other}")
+            yield Notice("crash-loop", service, f"{ports_phrase(first, last)} wanted by {other}")
 
 
 def shared_project(stack: Stack, others: Sequence[Container], folder: str) -> tuple[Notice, ...]:
@@ -228,49 +195,4 @@ def appended(stack: Stack, origins: PortOrigins) -> tuple[Notice, ...]:
                     f" `ports: !override` in {change.file.name} replaces them"
                 )
                 warnings.append(Notice("ports-appended", service.name, sentence))
-    return tuple(warnings)
-
-
-def drift(stack: Stack, allocation: Allocation) -> tuple[Notice, ...]:
-    """Return where the production stack and `[ports.production]` disagree."""
-    if allocation.is_default:
-        return ()  # nobody has written such a table
-    published, owners = stack.published_ports, allocation.owners
-    undocumented: dict[int, str] = {}
-    disputed: dict[int, tuple[str, str]] = {}
-    for port, service in published.items():
-        if port not in owners:
-            undocumented[port] = service
-        elif owners[port] != service:
-            disputed[port] = (service, owners[port])
-    unpublished = {port: service for port, service in owners.items() if port not in published}
-    warnings = []
-    for first, last, service in _runs(undocumented):
-        sentence = f"{_ports(first, last)} published and not in [ports.production]"
-        warnings.append(Notice("drift", service, sentence))
-    for first, last, service in _runs(unpublished):
-        sentence = f"{_ports(first, last)} in [ports.production] and not published"
-        warnings.append(Notice("drift", service, sentence))
-    for first, last, (service, owner) in _runs(disputed):
-        both = f"published by {service}, and {owner}'s in [ports.production]"
-        warnings.append(Notice("drift", service, f"{_ports(first, last)} {both}"))
-    return tuple(warnings)
-
-
-def dev_on_production_ports(stack: Stack, allocation: Allocation) -> tuple[Notice, ...]:
-    """Return the production ports that a dev stack publishes (`[dev] production_ports`).
-
-    Such a stack cannot run beside production.
-    """
-    shared: dict[int, tuple[str, str]] = {}
-    for port, service in stack.published_ports.items():
-        if port in allocation.owners:
-            shared[port] = (service, allocation.claim(port))
-    warnings = []
-    for first, last, (service, _) in _runs(shared):
-        ports = f"port {first}" if first == last else f"ports {first}-{last}"
-        sentence = f"{ports} {allocation.claim(first, plural=first != last)}"
-        if not allocation.owners[first]:
-            sentence += ", which [ports.production] in dartsctl.toml replaces"
-        warnings.append(Notice("production-port", service, sentence))
     return tuple(warnings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
-from dartsctl.ports.lint import Notice
+from dartsctl.ports.notices import Notice
 from dartsctl.stack.bindings import (
     ANY_IPV4,
     ANY_IPV6,

@@ -11,64 +11,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from dartsctl.ports.moves import NameMove, SharedMove, name_moves, port_moves
 from dartsctl.ports.shared import own_image, subnets_of
-from dartsctl.records import record, replace
+from dartsctl.records import replace
 from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from dartsctl.ports.moves import AnyMove, Move
     from dartsctl.ports.shared import SharedKind
-    from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.model import PortEntry, Service, Stack
 
 OFFSET = 10000
 FIRST, LAST = 16000, 31999
 """Where new numbers come from: above documented ports, below the kernel's client ports (32768)."""
-
-
-@record
-class Move:
-    """One entry of a service's ports, published on `new` instead. `old` is what the files say."""
-
-    service: str
-    target: int
-    protocol: TransportProtocol
-    old: str
-    new: int
-
-
-@record
-class NameMove:
-    """A service that gets Compose's default container name. `old` is what the files say."""
-
-    service: str
-    old: str
-
-
-@record
-class SharedMove:
-    """A volume, network, subnet or image that the stack has for itself. `old` is its name or value.
-
-    `key` is its key in the files; an image has that of its service.
-    """
-
-    kind: SharedKind
-    key: str
-    old: str
-
-
-AnyMove = Move | NameMove | SharedMove
-
-
-def port_moves(moves: Iterable[AnyMove]) -> list[Move]:
-    """Return the moves that are of ports."""
-    return [move for move in moves if isinstance(move, Move)]
-
-
-def name_moves(moves: Iterable[AnyMove]) -> list[NameMove]:
-    """Return the moves that are of container names."""
-    return [move for move in moves if isinstance(move, NameMove)]
 
 
 def choose(old: int, *, is_free: Callable[[int], bool], avoid: Iterable[int]) -> int | None:

@@ -5,7 +5,6 @@ Both say when two of them exclude each other.
 
 from __future__ import annotations
 
-import socket
 from itertools import product
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -33,6 +32,8 @@ def normal_address(text: str) -> str:
     Raises:
         ValueError: `text` is not an address; `fe80::1%eth0`, which has a zone, is not one either.
     """
+    import socket
+
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
         if ":" not in bare:

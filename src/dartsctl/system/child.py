@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SIGINT: int = _signal.SIGINT
 SIGTERM: int = _signal.SIGTERM
 SIGKILL: int = _signal.SIGKILL
+SIGCONT: int = _signal.SIGCONT
 TICK = 0.1
 """Seconds between two chunks of `output`, at most."""
 _CHUNK = 64 << 10  # bytes: the size of a pipe

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import threading
+from _thread import RLock
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,7 +33,7 @@ class Masker:
         self._names: set[str] = set()
         self._sources: list[Callable[[], None]] = []
         self._known: _KnownValues | None = None
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self.lessons = 0
         """Grows with everything that is learnt: until then a text is masked in the same way."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dartsctl.diagnosis.nginx import log
-from dartsctl.edges.engine.installation import endpoint
+from dartsctl.edges.engine.address import endpoint
 from dartsctl.edges.engine.unix import UnixEngine
 from dartsctl.edges.host import network_namespace
 from dartsctl.stack.bindings import Endpoint

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dartsctl.edges.engine.installation import endpoint
+from dartsctl.edges.engine.address import endpoint
 from dartsctl.edges.engine.remote import RemoteEngine
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.bindings import Endpoint

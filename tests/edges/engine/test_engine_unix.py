@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dartsctl.edges.engine.installation import DEFAULT_ENDPOINT, endpoint
+from dartsctl.edges.engine.address import DEFAULT_ENDPOINT, endpoint
 from dartsctl.edges.engine.unix import UnixEngine
 from dartsctl.errors import DockerUnavailable, ExitCode
 from dartsctl.stack.bindings import Endpoint

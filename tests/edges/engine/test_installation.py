@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from dartsctl.edges.engine.address import endpoint
 from dartsctl.edges.engine.installation import (
     ComposeProgram,
     NothingKnown,
-    endpoint,
     find_compose,
     no_engine,
 )

@@ -11,7 +11,7 @@ import pytest
 
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError
-from dartsctl.ports.remapping import Move, NameMove, SharedMove
+from dartsctl.ports.moves import Move, NameMove, SharedMove
 from dartsctl.system.files import UnsafeFile
 from tiny_disk import tiny_disk
 from two_users import ANN, NOBODY, Victim, as_user, needs_root, public_folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dartsctl.edges.engine.installation import is_unix_socket
+from dartsctl.edges.engine.address import is_unix_socket
 from dartsctl.edges.engine.unix import UnixEngine
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError
-from dartsctl.stack.compose_model import bridge_options
 from dartsctl.system import bounded_file
 from dartsctl.text.strict_json import Source, read_json
 
@@ -51,6 +50,8 @@ def settings_of(pid: int | None) -> tuple[bool, str]:
     which is the cautious assumption.
     """
     config_file, proxy_flag = _flags(pid)
+    from dartsctl.stack.compose_model import bridge_options
+
     try:
         settings = read_json(bounded_file.read_bytes(config_file), Source(str(config_file)))
         userland_proxy = settings.at("userland-proxy").flag(default=True)

@@ -1,4 +1,4 @@
-"""Docker on this machine: the docker command, Compose and its version, the engine's address.
+"""Docker on this machine: the docker command, Compose and its version.
 
 Every verb asks here, so all of them report the same when something is missing. Usually no process
 is started: the version of a known Compose is not asked for again (KnownVersions).
@@ -7,25 +7,28 @@ is started: the version of a known Compose is not asked for again (KnownVersions
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from dartsctl import spawn
+from dartsctl.edges.engine.address import (
+    DEFAULT_ENDPOINT,
+    config_folder,
+    docker_settings,
+    endpoint,
+    is_unix_socket,
+    socket_path,
+)
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.records import record
-from dartsctl.system import bounded_file
 from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import shell_command
 from dartsctl.text.safe_text import cut
-from dartsctl.text.strict_json import Cursor, Source, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 PLUGIN_FOLDERS = (
     "/usr/local/lib/docker/cli-plugins",
     "/usr/local/libexec/docker/cli-plugins",
@@ -36,7 +39,6 @@ PLUGIN_FOLDERS = (
 )
 OLDEST = (2, 24, 4)
 """The first Compose with `!override`. 2.18 has no `--progress` either."""
-_UNIX = "unix://"
 _NEEDED = f"dartsctl needs Compose {'.'.join(map(str, OLDEST))} or newer"
 VERSION_DEADLINE = 10.0  # seconds
 _VERSION = regex(
@@ -107,41 +109,13 @@ def find_compose(
 
 def find_docker(environ: Mapping[str, str]) -> str:
     """Return the path of the docker command, empty if there is none."""
-    return shutil.which("docker", path=environ.get("PATH")) or ""
+    return _which("docker", environ)
 
 
-def endpoint(environ: Mapping[str, str]) -> str:
-    """Return the address of the engine that `docker` would use.
+def _which(program: str, environ: Mapping[str, str]) -> str:
+    import shutil
 
-    DOCKER_HOST, else the current context's, else the default socket (edge-cases.md#43).
-    Raises DockerUnavailable for a context that cannot be read.
-    """
-    if host := environ.get("DOCKER_HOST"):
-        return host
-    context = environ.get("DOCKER_CONTEXT") or str(_config(environ).get("currentContext") or "")
-    if not context or context == "default":
-        return DEFAULT_ENDPOINT
-    import hashlib
-
-    digest = hashlib.sha256(os.fsencode(context)).hexdigest()
-    file = _config_folder(environ) / "contexts" / "meta" / digest / "meta.json"
-    try:
-        context_file = Cursor(_from_file(file), Source(str(file)))
-        return context_file.at("Endpoints").at("docker").at("Host").text()
-    except (OSError, DartsctlError) as error:
-        raise DockerUnavailable(
-            f"the Docker context {context!r} does not exist or is broken", hint="docker context ls"
-        ) from error
-
-
-def is_unix_socket(address: str) -> bool:
-    """Return whether the address of an engine is that of a unix socket."""
-    return address.startswith(_UNIX)
-
-
-def socket_path(address: str) -> str:
-    """Return the path of a unix socket's address."""
-    return address.removeprefix(_UNIX)
+    return shutil.which(program, path=environ.get("PATH")) or ""
 
 
 def no_engine(address: str, environ: Mapping[str, str]) -> DockerUnavailable:
@@ -149,7 +123,7 @@ def no_engine(address: str, environ: Mapping[str, str]) -> DockerUnavailable:
     sentence = f"no Docker engine answers at {address}"
     if address != DEFAULT_ENDPOINT:
         return DockerUnavailable(sentence, hint="docker info")
-    if not find_docker(environ) and not shutil.which("dockerd", path=environ.get("PATH")):
+    if not find_docker(environ) and not _which("dockerd", environ):
         return DockerUnavailable(f"Docker is not installed: {sentence}", hint=_install_docker())
     if sys.platform == "darwin":
         return DockerUnavailable(sentence, hint="open -a Docker")
@@ -173,8 +147,8 @@ def _commands(environ: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
 
     Docker's plugin, the plugin through docker, a `docker-compose` program.
     """
-    extra = _config(environ).get("cliPluginsExtraDirs")
-    folders = [_config_folder(environ) / "cli-plugins", *map(Path, PLUGIN_FOLDERS)]
+    extra = docker_settings(environ).get("cliPluginsExtraDirs")
+    folders = [config_folder(environ) / "cli-plugins", *map(Path, PLUGIN_FOLDERS)]
     if isinstance(extra, list):
         folders = [*(Path(str(folder)) for folder in extra), *folders]
     paths = (folder / "docker-compose" for folder in folders)
@@ -184,7 +158,7 @@ def _commands(environ: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     docker = find_docker(environ)
     if docker and not plugins:
         yield (docker, "compose")
-    if standalone := shutil.which("docker-compose", path=environ.get("PATH")):
+    if standalone := _which("docker-compose", environ):
         yield (standalone,)
 
 
@@ -195,10 +169,10 @@ def _examine(
     program = Path(command[0])
     name = " ".join(command)
     if program.is_dir():
-        hint = shlex.join(["mv", name, f"{name}.old"])
+        hint = shell_command("mv", name, f"{name}.old")
         return ComposeProblem("broken", f"cannot use Compose: {name} is a folder", hint)
     if not os.access(program, os.X_OK):
-        hint = shlex.join(["chmod", "+x", name])
+        hint = shell_command("chmod", "+x", name)
         return ComposeProblem("broken", f"cannot use Compose: {name} is not executable", hint)
     if version := known.version_of(program):
         return ComposeProgram(command, version)
@@ -295,41 +269,8 @@ def _install_compose(environ: Mapping[str, str]) -> str:
     """Return the command that installs Compose for this user, where docker looks first."""
     if sys.platform == "darwin":
         return "brew install docker-compose"
-    folder = shlex.quote(str(_config_folder(environ) / "cli-plugins"))
+    folder = shell_command(config_folder(environ) / "cli-plugins")
     file = f"{folder}/docker-compose"
     release = "https://github.com/docker/compose/releases/latest/download"
     url = f'"{release}/docker-compose-linux-$(uname -m)"'
     return f"mkdir -p {folder} && curl -fsSL -o {file} {url} && chmod +x {file}"
-
-
-# --- Docker's own settings ---
-
-
-def _config_folder(environ: Mapping[str, str]) -> Path:
-    if folder := environ.get("DOCKER_CONFIG"):
-        return Path(folder)
-    home = environ.get("HOME") or "~"
-    folder = os.path.expanduser(home)  # noqa: PTH111 - where there is no home, pathlib fails
-    return Path(folder, ".docker")
-
-
-def _config(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return Docker's config.json, empty if it cannot be read, as for the docker command.
-
-    Raises DockerUnavailable for a special file: Docker's own programs would wait for a named pipe
-    without end.
-    """
-    file = _config_folder(environ) / "config.json"
-    try:
-        settings = _from_file(file)
-    except bounded_file.UnsuitableFile as error:
-        raise DockerUnavailable(
-            f"{file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)
-        ) from error
-    except (OSError, DartsctlError):
-        return {}
-    return settings if isinstance(settings, dict) else {}
-
-
-def _from_file(file: Path) -> Any:
-    return parse_json(bounded_file.read_bytes(file), Source(str(file)))

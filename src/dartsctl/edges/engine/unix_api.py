@@ -8,8 +8,8 @@ import struct
 import time
 from contextlib import contextmanager
 
-from dartsctl.edges.engine import daemon, unix_http
-from dartsctl.edges.engine.installation import no_engine, socket_path
+from dartsctl.edges.engine import unix_http
+from dartsctl.edges.engine.address import socket_path
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.text.http_status import http_status
 from dartsctl.text.strict_json import Cursor, Source, read_json
@@ -125,6 +125,8 @@ class UnixApi:
                 hint="docker info",
             ) from None
         except OSError as error:
+            from dartsctl.edges.engine.installation import no_engine
+
             raise no_engine(self.address, os.environ) from error
 
     def peer(self) -> tuple[int | None, int | None]:
@@ -142,6 +144,8 @@ class UnixApi:
             credentials = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         pid, uid, _ = struct.unpack("3i", credentials)
         if pid == 1:  # socket activation: systemd made the socket
+            from dartsctl.edges.engine import daemon
+
             pid = daemon.pid_from_file()
         return pid, uid
 

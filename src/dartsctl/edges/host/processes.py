@@ -6,7 +6,6 @@ The only file that imports psutil for processes.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from dartsctl.edges.host.signals import foreign_process
 from dartsctl.errors import Advice, Refused
 from dartsctl.ports.process import Process
+from dartsctl.system.child import SIGCONT, SIGKILL, SIGTERM
 from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
@@ -279,17 +279,17 @@ def terminate(
             f"refused to stop pid {pid}: it is dartsctl itself or one of its parent processes",
             hint=Advice("stop it from another terminal"),
         )
-    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_GRACE)):
+    for number, seconds in ((SIGTERM, grace), (SIGKILL, _KILL_GRACE)):
         if not _is_alive(pid, birth_mark):
             return True
         if not still_wanted():
             return False
         try:
-            if leads_group and number is signal.SIGKILL and _group(pid) == pid:
+            if leads_group and number == SIGKILL and _group(pid) == pid:
                 os.killpg(pid, number)
             else:
                 os.kill(pid, number)
-            os.kill(pid, signal.SIGCONT)
+            os.kill(pid, SIGCONT)
         except ProcessLookupError:
             return True
         except PermissionError as error:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError, Refused
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
 
     from dartsctl.ports.process import Process
@@ -31,6 +31,8 @@ def send(
     Raises DartsctlError without the permission to signal it; Refused for pid 1, for a process group
     (0 and below) and for this process.
     """
+    import signal
+
     if process.pid <= 1 or process.pid == os.getpid():
         raise Refused(f"refused to signal pid {process.pid}", hint=f"ps -fp {process.pid}")
     handle = _handle(process.pid)
@@ -73,6 +75,8 @@ def _handle(pid: int) -> int | None:
 
 
 def _send(pid: int, handle: int, number: signal.Signals) -> None:
+    import signal
+
     if handle >= 0:
         signal.pidfd_send_signal(handle, number)
     else:

@@ -6,7 +6,7 @@ import json
 from contextlib import AbstractContextManager, contextmanager, suppress
 
 from dartsctl.edges.state.folder import open_state, parse_json, write_errors_as
-from dartsctl.ports.remapping import AnyMove, Move, NameMove, SharedMove
+from dartsctl.ports.moves import AnyMove, Move, NameMove, SharedMove
 from dartsctl.records import as_dict
 from dartsctl.stack.bindings import parse_protocol
 from dartsctl.system.files import PRIVATE_FOLDER, Folder, ForeignFile, UnsafeFile

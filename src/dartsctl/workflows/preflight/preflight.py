@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
     from dartsctl.edges.engine.compose import Compose
     from dartsctl.ports.holders import Holder
+    from dartsctl.ports.notices import Notice
     from dartsctl.stack.bindings import Endpoint
     from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.model import Stack
@@ -58,7 +59,7 @@ class Preflight:
     convergence: Convergence
     verdicts: PortVerdicts
     collisions: tuple[Collision, ...]
-    notices: tuple[lint.Notice, ...]
+    notices: tuple[Notice, ...]
     objections: tuple[Objection, ...] = ()
     """What is unsafe about production, warnings included; empty for other environments."""
     files: tuple[Path, ...] = ()
@@ -247,7 +248,7 @@ def _availability(inputs: Inputs, convergence: Convergence, host: Host) -> Avail
 
 def _ambiguous_localhost(
     inputs: Inputs, convergence: Convergence, verdicts: PortVerdicts, host: Host
-) -> tuple[lint.Notice, ...]:
+) -> tuple[Notice, ...]:
     """Return where `localhost` would mean this stack and somebody else."""
     availability = _availability(inputs, convergence, host)
     attribution = Attribution(inputs.stack, inputs.containers, host, reservations=host.reservations)
@@ -300,7 +301,7 @@ def _collisions(
     return (elsewhere, *seen) if elsewhere else seen
 
 
-def _notices(inputs: Inputs, verdicts: PortVerdicts) -> tuple[lint.Notice, ...]:
+def _notices(inputs: Inputs, verdicts: PortVerdicts) -> tuple[Notice, ...]:
     ephemeral_range = sockets.ephemeral_range() if inputs.engine.is_here else None
     about_engine = lint.unmeasured_engine(inputs.engine)
     return about_engine + lint.notices(

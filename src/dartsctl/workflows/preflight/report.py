@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dartsctl.config.secrets import Objection
-    from dartsctl.ports.lint import Notice
     from dartsctl.stack.containers import Container
     from dartsctl.stack.publishing import Unbound
     from dartsctl.workflows.preflight.preflight import Preflight
@@ -68,16 +67,8 @@ def document(preflight: Preflight) -> dict[str, Any]:
             _objection_document(objection, refused=objection in blocking)
             for objection in preflight.objections
         ],
-        "warnings": notice_documents(preflight.notices),
+        "warnings": [notice.document() for notice in preflight.notices],
     }
-
-
-def notice_documents(notices: Iterable[Notice]) -> list[dict[str, Any]]:
-    """Return warnings for a program."""
-    return [
-        {"code": notice.code, "service": notice.service, "message": notice.sentence}
-        for notice in notices
-    ]
 
 
 def conflict_document(conflict: Conflict) -> dict[str, Any]:

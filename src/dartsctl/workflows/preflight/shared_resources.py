@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dartsctl.ports import shared
-from dartsctl.ports.lint import Notice
+from dartsctl.ports.notices import Notice
 from dartsctl.ports.shared import Neighbours, SharedResource
 from dartsctl.records import replace
 

@@ -14,7 +14,7 @@ from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, ExitCode
 from dartsctl.ports import remapping
 from dartsctl.ports.collisions import NameTaken, Taken
 from dartsctl.ports.listeners import Probe
-from dartsctl.ports.remapping import AnyMove, Move, NameMove, SharedMove
+from dartsctl.ports.moves import AnyMove, Move, NameMove, SharedMove, port_moves
 from dartsctl.ports.shared import SharedResource, fixed_subnet, resource_of, subnets_of
 from dartsctl.records import record, replace
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
@@ -152,7 +152,7 @@ def plan_moves(
         if move not in fitting:
             names.append(move)
             lines.append(resource.move)
-    ports = {_wanted_of(move): move for move in remapping.port_moves(fitting)}
+    ports = {_wanted_of(move): move for move in port_moves(fitting)}
     taken = set(avoid) | set(model.published_ports) | {move.new for move in ports.values()}
     bindings: list[PortBinding] = []
     for case in cases:
@@ -252,7 +252,7 @@ def pin(before: Preflight, plain: Environment, *, deps: Deps) -> Environment | N
     model = read_stack(deps.compose_on(plain).config().model)
     moves = list(_in_use(before, plain, model, deps))
     notes = []
-    for wanted, addresses in _wanted(doubtful, remapping.port_moves(moves)).items():
+    for wanted, addresses in _wanted(doubtful, port_moves(moves)).items():
         first, last = map(int, wanted.old.split("-"))
         is_free = _free_port_check(wanted, addresses, before, deps)
         number = next(filter(is_free, range(first, last + 1)), None)

@@ -15,8 +15,8 @@ from typing import TypeVar
 import pytest
 
 from dartsctl.alerts.observations import Exited, Looked, Started
+from dartsctl.edges.engine.address import endpoint
 from dartsctl.edges.engine.connect import engine_at
-from dartsctl.edges.engine.installation import endpoint
 from dartsctl.edges.host.running import RunningContainers
 from dartsctl.stack.containers import PROJECT_LABEL
 from dartsctl.workflows.watch.signals import LookWanted, Note, Noticed, Observed, Signal
