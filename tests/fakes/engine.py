@@ -49,4 +49,6 @@ class FakeEngine:
         return name in self.volumes
 
     def stop_timeout(self, _identity: str) -> int:
+        if self.is_gone:
+            raise DockerUnavailable("the engine is gone")
         return self.stop_seconds

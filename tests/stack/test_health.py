@@ -368,7 +368,7 @@ def test_waiting_ends_with_the_first_decisive_answer(
 ) -> None:
     clock, readings = Clock(), replay(*history)
     health = wait_until_ready(
-        lambda: next(readings), deadline=160.0, clock=clock, sleep=clock.sleep
+        lambda: next(readings), is_over=lambda: clock.now >= 160.0, sleep=clock.sleep
     )
     assert health == health_of(end)
     assert (clock.now > 100.0) is waited
@@ -377,7 +377,7 @@ def test_waiting_ends_with_the_first_decisive_answer(
 def test_waiting_ends_at_the_deadline_with_the_last_answer() -> None:
     clock, readings = Clock(), replay(Condition.STARTING)
     assert wait_until_ready(
-        lambda: next(readings), deadline=110.0, clock=clock, sleep=clock.sleep
+        lambda: next(readings), is_over=lambda: clock.now >= 110.0, sleep=clock.sleep
     ) == health_of(Condition.STARTING)
     assert 110.0 <= clock.now < 112.0
 
@@ -385,7 +385,7 @@ def test_waiting_ends_at_the_deadline_with_the_last_answer() -> None:
 def test_a_passed_deadline_still_gives_one_answer() -> None:
     clock, readings = Clock(), replay(Condition.STARTING)
     assert wait_until_ready(
-        lambda: next(readings), deadline=0.0, clock=clock, sleep=clock.sleep
+        lambda: next(readings), is_over=lambda: True, sleep=clock.sleep
     ) == health_of(Condition.STARTING)
     assert clock.now == 100.0
 
@@ -396,8 +396,7 @@ def test_only_changes_are_reported() -> None:
     readings = replay(Condition.STARTING, Condition.STARTING, Condition.STARTING, Condition.READY)
     wait_until_ready(
         lambda: next(readings),
-        deadline=160.0,
-        clock=clock,
+        is_over=lambda: clock.now >= 160.0,
         sleep=clock.sleep,
         on_change=reported.append,
     )

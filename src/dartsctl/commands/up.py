@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.allocation import Allocation
     from dartsctl.stack.compose_errors import ComposeFailure
+    from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.inputs import Intent
     from dartsctl.workflows.up.hand_over import HandOver
@@ -247,15 +248,16 @@ def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps
             before,
             deps.compose_on(request.environment),
             deps=deps,
-            deadline=clock.until,
+            clock=clock,
             settling_time=request.settling_time,
             proxy=request.proxy,
             scales=_scales(request),
             on_line=attempt.follow,
         )
         ended = check.check()
-    is_late = not ended.is_good and deps.monotonic() >= clock.until
-    ended = replace(ended, deadline=clock.limit, is_late=is_late)
+    if screen.as_json or screen.verbose or not ended.is_good:  # else nobody asks for the deadline
+        is_late = not ended.is_good and deps.monotonic() >= clock.until
+        ended = replace(ended, deadline=clock.limit, is_late=is_late)
     return outcome.report(before, ended, screen)
 
 
@@ -333,7 +335,16 @@ def _scales(request: UpRequest) -> list[str]:
 
 
 def _clock(request: UpRequest, before: Preflight, deps: Deps) -> StartClock:
-    return StartClock(before.stack, request.wait_timeout, deps=deps, is_restart=request.restart)
+    stopping: Sequence[Container] = before.convergence.released
+    if request.restart:
+        stopping = of_services(before.containers, before.stack.project, before.stack.services)
+    return StartClock(
+        before.stack,
+        request.wait_timeout,
+        deps=deps,
+        is_restart=request.restart,
+        stopping=stopping,
+    )
 
 
 def _run_compose(

@@ -82,6 +82,16 @@ def not_listed(
     return tuple(missing)
 
 
+def to_be_heard(
+    wanted: Mapping[str, Sequence[Endpoint]], running: Sequence[Container]
+) -> frozenset[Endpoint]:
+    """Return the endpoints that the engine lists, and on which it must listen."""
+    needed: set[Endpoint] = set()
+    for container in running:
+        needed |= frozenset(wanted.get(container.service, ())).intersection(container.published)
+    return frozenset(needed)
+
+
 def not_listening(
     wanted: Mapping[str, Sequence[Endpoint]],
     running: Sequence[Container],

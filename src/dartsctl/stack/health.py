@@ -318,19 +318,18 @@ class CrashLoops:
 def wait_until_ready(
     read: Callable[[], StackHealth],
     *,
-    deadline: float,
-    clock: Callable[[], float],
+    is_over: Callable[[], bool],
     sleep: Callable[[float], None],
     on_change: Callable[[StackHealth], None] = lambda _: None,
 ) -> StackHealth:
-    """Return the first health that is ready or hopeless, or the last one before `deadline`.
+    """Return the first health that is ready or hopeless, or the last one when the time `is_over`.
 
-    `deadline` is a time of `clock`, in seconds. `on_change` gets what is waited for.
+    `on_change` gets what is waited for.
     """
     last: StackHealth | None = None
     while True:
         health = read()
-        if health.is_ready or health.is_hopeless or clock() >= deadline:
+        if health.is_ready or health.is_hopeless or is_over():
             return health
         if health != last:
             on_change(health)

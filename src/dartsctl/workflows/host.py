@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dartsctl.edges.host import processes, sockets
+from dartsctl.edges.host import engine_sockets, processes, sockets
 from dartsctl.ports.holders import DevLease
 from dartsctl.ports.listeners import Probe
 
@@ -89,6 +89,15 @@ class Host:
             rows[listener.port].append(listener)
         known = self._blockers if blockers_only else self._listeners
         known.update((port, tuple(listeners)) for port, listeners in rows.items())
+
+    def listening(self, ports: Collection[int], *, owners: bool = False) -> tuple[Listener, ...]:
+        """Return the sockets on these ports that surely serve there. Nothing is remembered."""
+        return sockets.listeners(ports, owners=owners, listening_only=True)
+
+    def forwarded(self, rows: Collection[Listener], engine: int) -> tuple[Listener, ...]:
+        """Return the sockets that the engine (its pid) surely holds for its containers."""
+        held = engine_sockets.held(engine, {row.inode for row in rows} - {0})
+        return tuple(row for row in rows if row.inode in held)
 
     def local_addresses(self) -> tuple[str, ...]:
         return sockets.local_addresses()

@@ -12,6 +12,7 @@ import pytest
 
 from dartsctl.edges.screen.output import Screen
 from dartsctl.stack.compose_model import read_stack
+from dartsctl.stack.containers import Container
 from dartsctl.stack.health_check import HealthCheck
 from dartsctl.stack.model import Stack
 from dartsctl.workflows.up.compose_run import ComposeResult, run
@@ -57,6 +58,7 @@ class Case:
 
     def __init__(self, folder: Path, screen: Screen | None = None) -> None:
         self.clock = FakeClock()
+        self.stopping: tuple[Container, ...] = ()
         self.engine = FakeEngine(images={"db:1": HealthCheck(), "app:1": HealthCheck()})
         self.deps = fake_deps(
             folder, self.clock, engine=lambda: self.engine, screen=screen or Screen()
@@ -73,7 +75,8 @@ class Case:
     def start(
         self, stack: Stack, *script: tuple[float, str], given: float | None = None
     ) -> ComposeResult:
-        return self.run(StartClock(stack, given, deps=self.deps), *script)
+        clock = StartClock(stack, given, deps=self.deps, stopping=self.stopping)
+        return self.run(clock, *script)
 
 
 @pytest.fixture
@@ -147,14 +150,15 @@ def test_it_begins_with_the_first_start_and_not_with_each(case: Case) -> None:
 
 
 def test_containers_that_are_replaced_have_their_own_time_to_stop(case: Case) -> None:
-    case.engine.running = (container("demo", "db"), container("other", "db"))
-    case.engine.stop_seconds = 600
     recreate = " Container demo-db-1  Recreate"
+    assert case.start(SLOW, (0, recreate), (121, ""), given=3).is_late
+    case.stopping = (container("demo", "db"),)
+    case.engine.stop_seconds = 600
     assert not case.start(SLOW, (0, recreate), (719, ""), given=3).is_late
     assert case.start(SLOW, (0, recreate), (721, ""), given=3).is_late
     case.engine.is_remote = True
     assert case.start(SLOW, (0, recreate), (131, ""), given=3).is_late
-    case.engine.is_gone = True
+    case.engine.is_remote, case.engine.is_gone = False, True
     assert case.start(SLOW, (0, recreate), (121, ""), given=3).is_late
 
 

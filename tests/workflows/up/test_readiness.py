@@ -16,6 +16,7 @@ from dartsctl.records import replace
 from dartsctl.stack.containers import Container
 from dartsctl.stack.health import Condition, StackHealth
 from dartsctl.stack.model import PortEntry, Service, Stack
+from dartsctl.workflows.up.engine_reading import EngineReading
 from dartsctl.workflows.up.readiness import Forgiving, Readiness
 from fakes.deps import FakeClock, fake_deps
 from fakes.kernel import container
@@ -82,8 +83,8 @@ def readiness(made: OneContainer, tmp_path: Path, stack: Stack = STACK) -> Readi
     return Readiness(cast(Any, before), settling_time=5.0, deps=deps)
 
 
-def condition(ready: Readiness) -> tuple[Condition, str]:
-    (health,) = ready.now().containers
+def condition(ready: Readiness, made: OneContainer) -> tuple[Condition, str]:
+    (health,) = ready.judge(EngineReading(cast(Any, made))).containers
     return health.condition, health.reason
 
 
@@ -92,17 +93,17 @@ def test_a_published_port_must_have_a_listener_that_others_reach(
 ) -> None:  # edge-cases.md#73
     made = engine()
     made.sockets = table()
-    assert condition(readiness(made, tmp_path)) == (
+    assert condition(readiness(made, tmp_path), made) == (
         Condition.STARTING,
         "nothing listens on port 80 inside",
     )
     made.sockets = table("0100007F:0050")
-    assert condition(readiness(made, tmp_path)) == (
+    assert condition(readiness(made, tmp_path), made) == (
         Condition.STARTING,
         "listens only on 127.0.0.1:80/tcp inside",
     )
     made.sockets = table("00000000:0050")
-    assert condition(readiness(made, tmp_path)) == (Condition.READY, "")
+    assert condition(readiness(made, tmp_path), made) == (Condition.READY, "")
 
 
 def test_a_port_that_the_proxy_passes_requests_to_is_expected_as_soon_as_it_is_known(
@@ -111,9 +112,9 @@ def test_a_port_that_the_proxy_passes_requests_to_is_expected_as_soon_as_it_is_k
     made = engine()
     made.sockets = table("00000000:0050")
     ready = readiness(made, tmp_path)
-    assert condition(ready)[0] is Condition.READY
+    assert condition(ready, made)[0] is Condition.READY
     ready.expect({"web": {5000: "nginx"}})
-    assert condition(ready) == (
+    assert condition(ready, made) == (
         Condition.STARTING,
         "nothing listens on port 5000 inside, and nginx passes requests there",
     )
@@ -124,7 +125,7 @@ def test_a_process_is_started_in_a_container_at_most_once_a_second(tmp_path: Pat
     made.sockets = table()
     ready = readiness(made, tmp_path)
     for _ in range(9):
-        ready.now()
+        condition(ready, made)
         made.clock.sleep(0.25)
     assert made.executed == [0.0, 1.0, 2.0]
 
@@ -135,10 +136,10 @@ def test_where_the_sockets_cannot_be_read_time_alone_counts_and_that_is_told(
     made = engine("Up 4 seconds")
     made.sockets = None
     ready = readiness(made, tmp_path)
-    assert condition(ready) == (Condition.STARTING, "ready when it has run for 5 s")
+    assert condition(ready, made) == (Condition.STARTING, "ready when it has run for 5 s")
     made.row = replace(made.row, status="Up 5 seconds")
-    assert condition(ready)[0] is Condition.READY
-    assert ready.unseen() == (
+    assert condition(ready, made)[0] is Condition.READY
+    assert ready.unseen(EngineReading(cast(Any, made))) == (
         "skipped the check that demo-web-1 listens on its ports: its socket table is unreadable",
     )
 
@@ -149,11 +150,11 @@ def test_an_engine_that_gives_only_its_list_is_told_where_ports_are_expected(
     made = engine()
     made.can_inspect = False
     ready = readiness(made, tmp_path)
-    assert condition(ready)[0] is Condition.READY
-    (sentence,) = ready.unseen()
+    assert condition(ready, made)[0] is Condition.READY
+    (sentence,) = ready.unseen(EngineReading(cast(Any, made)))
     assert sentence.endswith("listen on their ports: tcp://example.org:2376 gives only its list")
     plain = Stack("demo", {"web": Service("web")}, {})
-    assert readiness(made, tmp_path, plain).unseen() == ()
+    assert readiness(made, tmp_path, plain).unseen(EngineReading(cast(Any, made))) == ()
 
 
 @pytest.mark.parametrize(
@@ -172,10 +173,10 @@ def test_an_end_is_final_only_if_the_engine_does_not_start_it_again(
 ) -> None:  # edge-cases.md#75
     made = engine(f"Exited ({code}) 1 second ago", restart_policy=policy, exit_code=code)
     ready = readiness(made, tmp_path, Stack("demo", {"web": Service("web")}, {}))
-    assert condition(ready)[0] is first
+    assert condition(ready, made)[0] is first
     made.clock.sleep(3.0)
     final = Condition.FAILED if code else Condition.DONE
-    assert condition(ready)[0] is final, "somebody has stopped it"
+    assert condition(ready, made)[0] is final, "somebody has stopped it"
 
 
 def test_each_end_of_a_crash_loop_has_its_own_pause(tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_each_end_of_a_crash_loop_has_its_own_pause(tmp_path: Path) -> None:
     ready = readiness(made, tmp_path)
     for restarts in range(4):
         made.facts = replace(made.facts, finished=10.0 + restarts, restart_count=restarts)
-        assert condition(ready)[0] is Condition.STARTING
+        assert condition(ready, made)[0] is Condition.STARTING
         made.clock.sleep(1.5)
 
 
@@ -191,7 +192,7 @@ def test_each_end_of_a_crash_loop_has_its_own_pause(tmp_path: Path) -> None:
 def test_a_row_that_is_out_of_date_is_neither_ready_nor_done(tmp_path: Path, listed: str) -> None:
     made = engine(listed, restart_policy="always")
     made.facts = replace(made.facts, state="restarting")
-    assert condition(readiness(made, tmp_path))[0] is Condition.STARTING
+    assert condition(readiness(made, tmp_path), made)[0] is Condition.STARTING
 
 
 def test_two_late_answers_of_the_engine_in_a_row_are_forgiven_and_the_third_is_not() -> None:

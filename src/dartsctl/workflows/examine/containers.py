@@ -15,7 +15,7 @@ from dartsctl.records import replace
 from dartsctl.stack.model import COMPLETED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import ThreadPoolExecutor
 
     from dartsctl.edges.engine.protocol import EngineControl
@@ -37,7 +37,7 @@ class ContainerProbes:
     """Examines all containers of one stack at once.
 
     Without a `control` only the engine's list is known. `skew`: seconds that the engine's clock
-    is ahead of ours.
+    is ahead of ours. `inspections`: descriptions that were just read, by container id.
     """
 
     def __init__(
@@ -48,12 +48,14 @@ class ContainerProbes:
         *,
         deps: Deps,
         skew: float,
+        inspections: Mapping[str, Inspection],
     ) -> None:
         self._preflight = preflight
         self._control = control
         self._pool = pool
         self._deps = deps
         self._skew = skew
+        self._known = inspections
         self._readable: set[str] = set()
         self.commands: dict[str, tuple[str, ...]] = {}
         """Container id -> entry point and command."""
@@ -112,10 +114,14 @@ class ContainerProbes:
             )
             return {}
         inspections = {}
-        for container, inspection in zip(own, self._pool.map(self._inspect, own), strict=True):
+        described = self._pool.map(self._description, own)
+        for container, inspection in zip(own, described, strict=True):
             if inspection is not None:
                 inspections[container.id] = inspection
         return inspections
+
+    def _description(self, container: Container) -> Inspection | None:
+        return self._known.get(container.id) or self._inspect(container)
 
     def _inspect(self, container: Container) -> Inspection | None:
         """Return None if the container is gone or the engine does not answer about it.

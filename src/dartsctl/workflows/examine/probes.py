@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dartsctl.config import certificates
@@ -36,12 +37,14 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from dartsctl.config.environment import Environment
+    from dartsctl.diagnosis.inspection import Inspection
     from dartsctl.diagnosis.nginx.config import Config
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.stack.model import Stack
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.preflight import Preflight
 
+_NOT_INSPECTED: Mapping[str, Inspection] = MappingProxyType({})
 _LOG_DELAY = 0.3
 """Seconds by which a line of nginx's log may be late."""
 
@@ -87,7 +90,9 @@ class StackProbes:
         *,
         pool: ThreadPoolExecutor,
         deps: Deps,
+        inspections: Mapping[str, Inspection] = _NOT_INSPECTED,
     ) -> None:
+        """`inspections`: the containers' descriptions that were just read, by id."""
         self._request = request
         self._preflight = preflight
         self._stack = preflight.stack
@@ -95,7 +100,9 @@ class StackProbes:
         self._control = control
         self._pool = pool
         self._deps = deps
-        self._containers = ContainerProbes(preflight, control, pool, deps=deps, skew=engine.skew)
+        self._containers = ContainerProbes(
+            preflight, control, pool, deps=deps, skew=engine.skew, inspections=inspections
+        )
         self.sender = RequestProbes(pool, deps, skew=engine.skew)
         """Sends the requests. Examinations of one run share it: it knows the site's limits."""
         self.requests: tuple[ProbeRequest, ...] = ()

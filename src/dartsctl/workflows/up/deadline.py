@@ -14,6 +14,8 @@ from dartsctl.stack import health_deadline
 from dartsctl.stack.containers import of_services
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dartsctl.edges.engine.protocol import Engine
     from dartsctl.stack.compose_progress import ComposeActivity
     from dartsctl.stack.containers import Container
@@ -74,15 +76,23 @@ class StartClock:
 
     `given` are a person's seconds. Without them the stack's own health checks decide, and the time
     stands still while a one-shot runs for which others wait: nobody knows how long that takes.
+    `stopping` are the containers that Compose stops first.
     """
 
     def __init__(
-        self, stack: Stack, given: float | None, *, deps: Deps, is_restart: bool = False
+        self,
+        stack: Stack,
+        given: float | None,
+        *,
+        deps: Deps,
+        is_restart: bool = False,
+        stopping: Sequence[Container] = (),
     ) -> None:
         self.stack = stack
         self._given = given
         self._deps = deps
         self._is_restart = is_restart
+        self._stopping = stopping
         self._limit: HealthDeadline | None = None
         self._until: float | None = None
         if not self.built:  # a builder may be silent for long
@@ -151,15 +161,15 @@ class StartClock:
 
     def _creation_seconds(self) -> float:
         """Return the seconds for creating everything: a replaced container is stopped first."""
+        if not self._stopping:
+            return _CREATION
         try:
-            engine = self._deps.engine()
-            own = _own(engine, self.stack)
+            control = self._deps.engine().control()
+            if control is None:
+                return _CREATION + _USUAL_STOP * len(self._stopping)
+            return _CREATION + sum(control.stop_timeout(each.id) for each in self._stopping)
         except DartsctlError:
             return _CREATION
-        control = engine.control()
-        if control is None:
-            return _CREATION + _USUAL_STOP * len(own)
-        return _CREATION + sum(control.stop_timeout(container.id) for container in own)
 
     def _is_one_shot_running(self) -> bool:
         """Return whether a one-shot that others wait for runs, and has not failed before."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from dartsctl.edges.host import network_namespace
 from dartsctl.errors import DockerUnavailable
 from dartsctl.records import record
-from dartsctl.stack.containers import Container, of_services
 from dartsctl.stack.health import (
     ContainerLook,
     CrashLoops,
@@ -26,10 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dartsctl.diagnosis.facts import ContainerFacts
-    from dartsctl.diagnosis.inspection import Inspection
     from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.preflight import Preflight
+    from dartsctl.workflows.up.engine_reading import EngineReading
 
 _RESTART_PAUSE = 2.0
 """Seconds that a container may read as exited before its restart policy starts it again."""
@@ -80,28 +80,19 @@ class Readiness:
             self._passed_on = passed_on
             self._sockets.clear()
 
-    def now(self) -> StackHealth:
-        """Return the health of the stack now. A crash loop has failed."""
-        containers = self.containers()
-        looks = {each.id: self._look(each) for each in containers if needs_look(each)}
+    def judge(self, reading: EngineReading) -> StackHealth:
+        """Return the health of the stack as the engine was read. A crash loop has failed."""
+        containers = reading.own(self._stack)
+        looks = {each.id: self._look(each, reading) for each in containers if needs_look(each)}
         health = assess_health(self._stack, containers, looks, settling_time=self._settling_time)
         return self._loops.judge(health)
 
-    def containers(self) -> list[Container]:
-        """Return the stack's own containers, as the engine lists them now."""
-        return of_services(self._engine.containers(), self._stack.project, self._stack.services)
+    def settled(self, reading: EngineReading) -> list[Container]:
+        """Return the containers that run, and not just between two failures of a crash loop."""
+        own = reading.own(self._stack)
+        return [container for container in own if _is_settled(container, reading)]
 
-    def is_settled(self, container: Container) -> bool:
-        """Return whether it runs, and not just between two failures of a crash loop."""
-        if container.state != "running":
-            return False
-        if has_health_check(container):
-            return True
-        inspected = self._inspect(container.id)
-        restarts = inspected.facts.restart_count if inspected else 0
-        return not restarts or uptime(container) >= settling_time_of(restarts)
-
-    def unseen(self) -> tuple[str, ...]:
+    def unseen(self, reading: EngineReading) -> tuple[str, ...]:
         """Return what could not be checked, one sentence each."""
         if self._control is None:
             if not any(map(self._expected, self._stack.services)):
@@ -110,7 +101,7 @@ class Readiness:
             return (f"{_SKIPPED} services listen on their ports: {address} gives only its list",)
         return tuple(
             f"{_SKIPPED} {container.name} listens on its ports: its socket table is unreadable"
-            for container in self.containers()
+            for container in reading.own(self._stack)
             if container.id in self._sockets and self._sockets[container.id].silent is None
         )
 
@@ -118,13 +109,8 @@ class Readiness:
     def _control(self) -> EngineControl | None:
         return self._engine.control()
 
-    def _inspect(self, identity: str) -> Inspection | None:
-        """Return the engine's description of a container, None if it gives none."""
-        control = self._control
-        return control.inspect(identity) if control else None
-
-    def _look(self, container: Container) -> ContainerLook:
-        inspected = self._inspect(container.id)
+    def _look(self, container: Container, reading: EngineReading) -> ContainerLook:
+        inspected = reading.inspect(container.id)
         if inspected is None:
             return ContainerLook()
         facts = inspected.of_service(container.service)
@@ -175,6 +161,16 @@ class Readiness:
         is_cheap = source.startswith(KERNEL)
         self._sockets[facts.id] = _SocketLook(run, silent, now, is_cheap)
         return silent or ()
+
+
+def _is_settled(container: Container, reading: EngineReading) -> bool:
+    if container.state != "running":
+        return False
+    if has_health_check(container):
+        return True
+    inspected = reading.inspect(container.id)
+    restarts = inspected.facts.restart_count if inspected else 0
+    return not restarts or uptime(container) >= settling_time_of(restarts)
 
 
 def _has_restart_policy(facts: ContainerFacts) -> bool:

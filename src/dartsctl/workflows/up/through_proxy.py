@@ -28,6 +28,7 @@ from dartsctl.workflows.examine.sending import RequestResults
 from dartsctl.workflows.examine.stack import ENGINE_DEADLINE, clock_skew
 from dartsctl.workflows.preflight.inputs import Intent
 from dartsctl.workflows.preflight.preflight import run_preflight
+from dartsctl.workflows.up.engine_reading import EngineReading
 from dartsctl.workflows.up.proxy_outcome import BadLocation, ProxyOutcome
 from dartsctl.workflows.up.reload_proxy import reload_proxy
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from dartsctl.diagnosis.facts import Facts, HttpFacts
+    from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.examine.requests import ProbeRequest
@@ -80,15 +82,13 @@ class ThroughProxy:
         self._reloads = 0
         self._problem = ""
 
-    def passed_on(self) -> Mapping[str, Mapping[int, str]]:
+    def passed_on(self, reading: EngineReading) -> Mapping[str, Mapping[int, str]]:
         """Return the ports that the proxy passes requests to: service -> port -> proxy.
 
         Reads the proxy's configuration again only when a container has come, gone or changed its
         state.
         """
-        containers = self._deps.engine().containers()
-        if self._reading is None or self._reading.states != self._states(containers):
-            self._read(containers)
+        self._read_if_changed(reading)
         ports: dict[str, dict[int, str]] = {}
         if self._reading is None:
             return ports
@@ -103,9 +103,7 @@ class ThroughProxy:
 
         `service` has ended. It is looked at again only after a container has changed its state.
         """
-        containers = self._deps.engine().containers()
-        if self._reading is None or self._reading.states != self._states(containers):
-            self._read(containers)
+        self._read_if_changed(EngineReading(self._deps.engine()))
         reading = self._reading
         if reading is None or reading.view.layout.proxy != service:
             return ""
@@ -122,10 +120,9 @@ class ThroughProxy:
 
     def look(self) -> ProxyOutcome:
         """Ask every location that did not answer well before, and reload nginx if it is stale."""
+        if self._reading is None:
+            self._read(EngineReading(self._deps.engine()))
         reading = self._reading
-        if reading is None:
-            self._read(self._deps.engine().containers())
-            reading = self._reading
         self._reading = None  # the next look needs another one
         if reading is None:
             return ProxyOutcome(unchecked=(self._problem,))
@@ -154,12 +151,17 @@ class ThroughProxy:
 
     # --- reading --------------------------------------------------------------------------------
 
-    def _read(self, containers: tuple[Container, ...]) -> None:
+    def _read_if_changed(self, engine: EngineReading) -> None:
+        """Read the proxy, unless it was read with the same containers in the same states."""
+        if self._reading is None or self._reading.states != self._states(engine.containers()):
+            self._read(engine)
+
+    def _read(self, engine: EngineReading) -> None:
         """Read the proxy as it is now; `_problem` says why that failed."""
         try:
-            probes = self._probes(containers)
+            probes = self._probes(engine)
             self._sender = probes.sender  # it knows when the site was asked last
-            self._reading = _Reading(probes, probes.proxy(), self._states(containers))
+            self._reading = _Reading(probes, probes.proxy(), self._states(engine.containers()))
         except DartsctlError as error:
             self._reading = None
             self._problem = f"skipped the check of the proxy: {error.message}"
@@ -168,18 +170,16 @@ class ThroughProxy:
         own = of_project(containers, self._before.stack.project)
         return sorted((container.id, container.state) for container in own)
 
-    def _probes(self, containers: tuple[Container, ...]) -> StackProbes:
+    def _probes(self, engine: EngineReading) -> StackProbes:
         """Return the probes of the whole stack with the containers that it has now."""
+        containers = engine.containers()
         if self._whole is None:
             self._whole = self._whole_stack(containers)
         preflight, deps = replace(self._whole, containers=containers), self._deps
         control = deps.engine(deadline=ENGINE_DEADLINE).control()
         rules = preflight.engine
-        engine = EngineFacts(
-            rules.endpoint,
-            rules.version,
-            is_here=rules.is_here,
-            skew=clock_skew(control.clock(), deps.now()) if control else 0.0,
+        facts = EngineFacts(
+            rules.endpoint, rules.version, is_here=rules.is_here, skew=self._skew(control)
         )
         environment = self._before.environment
         commands = Commands(
@@ -187,11 +187,24 @@ class ThroughProxy:
             stack=f"dartsctl {environment.name}",
             up=environment.command("up"),
         )
-        request = ExamineRequest(environment, commands, self._proxy)
-        probes = StackProbes(request, preflight, engine, control, pool=self._pool, deps=deps)
+        probes = StackProbes(
+            ExamineRequest(environment, commands, self._proxy),
+            preflight,
+            facts,
+            control,
+            pool=self._pool,
+            deps=deps,
+            inspections=engine.inspections,
+        )
         if self._sender:
             probes.sender = self._sender
         return probes
+
+    def _skew(self, control: EngineControl | None) -> float:
+        """Return the seconds that the engine's clock is ahead of ours; it may be the same clock."""
+        if control is None or self._before.engine.kind == "local":
+            return 0.0
+        return clock_skew(control.clock(), self._deps.now())
 
     def _whole_stack(self, containers: tuple[Container, ...]) -> Preflight:
         """Return the preflight of the whole stack where more of it runs than was started now.
