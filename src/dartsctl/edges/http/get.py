@@ -1,12 +1,11 @@
 """One HTTP GET with a deadline for everything, and the certificate that the server shows.
 
-Reads only the head of the answer.
+Reads only the head of the answer. `ssl` is imported for TLS alone: that takes long.
 """
 
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 
 from dartsctl.records import record
@@ -56,18 +55,17 @@ def get(
     try:
         tls_host, preface = host if tls else None, _NO_CLIENT if proxy_protocol else b""
         with _connected(address, port, until, tls_host, preface) as connection:
-            if isinstance(connection, ssl.SSLSocket):
-                certificate = connection.getpeercert(binary_form=True) or b""
+            if tls:
+                certificate = _certificate(connection)
             head = _first_line(connection, path, host, until)
         status, problem = _read_status(head)
-    except ssl.SSLError as error:
-        certificate = b""
-        reason = (error.reason or str(error)).replace("_", " ").lower()
-        problem = f"fails in the TLS handshake: {reason}"
     except TimeoutError:
         problem = f"does not answer within {deadline:g} s"
     except OSError as error:
         problem = f"fails: {(error.strerror or str(error)).lower()}"
+        if tls and (reason := _tls_reason(error)):
+            certificate = b""
+            problem = f"fails in the TLS handshake: {reason.replace('_', ' ').lower()}"
     except ValueError:  # an empty label, or one of more than 63 characters
         problem = "fails: not the name of a host"
     return Response(status, problem, time.monotonic() - started, certificate)
@@ -92,10 +90,27 @@ def speaks_tls(address: str, port: int, *, deadline: float) -> bool:
     try:
         with _connected(address, port, until, "localhost"):
             return True
-    except ssl.SSLError as error:
-        return (error.reason or "").startswith(_ALERTS)
-    except (OSError, ValueError):
+    except OSError as error:
+        return _tls_reason(error).startswith(_ALERTS)
+    except ValueError:
         return False
+
+
+def _certificate(connection: socket.socket) -> bytes:
+    import ssl
+
+    if isinstance(connection, ssl.SSLSocket):
+        return connection.getpeercert(binary_form=True) or b""
+    return b""
+
+
+def _tls_reason(error: OSError) -> str:
+    """Return why TLS failed, in OpenSSL's words; empty for another error."""
+    import ssl
+
+    if isinstance(error, ssl.SSLError):
+        return error.reason or str(error)
+    return ""
 
 
 def _connected(
@@ -107,6 +122,8 @@ def _connected(
         connection.sendall(preface)
     if tls_host is None:
         return connection
+    import ssl
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import posixpath
-import tarfile
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.nginx import config as nginx_config
@@ -21,6 +20,7 @@ from dartsctl.records import record
 from dartsctl.text.patterns import regex
 
 if TYPE_CHECKING:
+    import tarfile
     from collections.abc import Sequence
 
     from dartsctl.diagnosis.facts import ContainerFacts
@@ -156,6 +156,8 @@ def _texts(archive: bytes, folder: str) -> dict[str, str]:
     texts: dict[str, str] = {}
     if not archive:
         return texts
+    import tarfile
+
     try:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             for member in tar:

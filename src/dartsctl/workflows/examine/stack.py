@@ -6,19 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import EngineFacts, Facts
-from dartsctl.diagnosis.findings import Cause, Diagnosis
 from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.errors import DockerUnavailable, ExitCode
 from dartsctl.records import record
 from dartsctl.workflows.examine.probes import ExamineRequest, StackProbes
-from dartsctl.workflows.preflight import another_stack
-from dartsctl.workflows.preflight.labelled_stack import preflight_of_running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dartsctl.diagnosis.findings import Diagnosis
     from dartsctl.errors import DartsctlError
     from dartsctl.stack.model import Stack
     from dartsctl.workflows.deps import Deps
@@ -61,6 +58,8 @@ class Examination:
     @property
     def failure_code(self) -> ExitCode:
         """The code for a stack that is not healthy."""
+        from dartsctl.diagnosis.findings import Cause
+
         for finding in self.diagnosis.findings:
             if finding.cause is Cause.ENGINE_DOWN:
                 return ExitCode.NO_DOCKER
@@ -74,6 +73,8 @@ def examine(request: ExamineRequest, *, deps: Deps) -> Examination:
     runs under another project's name, or another stack under this one's: the hint is the command
     for it.
     """
+    from dartsctl.diagnosis.diagnose import diagnose  # an `up` imports this module for less
+
     facts, preflight, requests = _facts(request, deps)
     files_error = preflight.files_error if preflight else None
     return Examination(request, facts, diagnose(facts), files_error, preflight, requests)
@@ -86,6 +87,9 @@ def _facts(
 
     An engine that does not answer is one of the facts.
     """
+    from dartsctl.workflows.preflight import another_stack
+    from dartsctl.workflows.preflight.labelled_stack import preflight_of_running
+
     engine = deps.engine()
     control = deps.engine(deadline=ENGINE_DEADLINE).control()
     clock = ""

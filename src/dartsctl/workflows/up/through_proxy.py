@@ -1,7 +1,8 @@
 """Look through the reverse proxy of a stack that was started: does every location answer?
 
 The look is doctor's: the same proxy, the same requests, the same causes. Stale addresses in nginx
-are repaired by doctor's step, a reload.
+are repaired by doctor's step, a reload. What is needed for that alone is imported then: most looks
+meet a proxy that answers, or none.
 """
 
 from __future__ import annotations
@@ -9,15 +10,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import Commands, EngineFacts
-from dartsctl.diagnosis.findings import Cause, Finding
-from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.proxy_answers import Reach, reach_of
-from dartsctl.diagnosis.proxy_end import fatal_error
-from dartsctl.diagnosis.repair_plan import make_plan
-from dartsctl.diagnosis.repairs import RepairAction
-from dartsctl.edges.state.history import History
 from dartsctl.errors import DartsctlError
 from dartsctl.records import record, replace
 from dartsctl.stack.containers import of_project
@@ -30,13 +24,13 @@ from dartsctl.workflows.preflight.inputs import Intent
 from dartsctl.workflows.preflight.preflight import run_preflight
 from dartsctl.workflows.up.engine_reading import EngineReading
 from dartsctl.workflows.up.proxy_outcome import BadLocation, ProxyOutcome
-from dartsctl.workflows.up.reload_proxy import reload_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import ThreadPoolExecutor
 
     from dartsctl.diagnosis.facts import Facts, HttpFacts
+    from dartsctl.diagnosis.findings import Finding
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
@@ -110,6 +104,9 @@ class ThroughProxy:
         if reading.view.front is None or reading.view.front.runs:
             return ""
         if reading.missed is None:
+            from dartsctl.diagnosis.nginx.log import NginxFailure
+            from dartsctl.diagnosis.proxy_end import fatal_error
+
             fatal = fatal_error(reading.probes.facts_of(reading.view, RequestResults(())))
             is_name = fatal is not None and fatal.kind is NginxFailure.HOST_NOT_FOUND
             missed = ""
@@ -291,6 +288,10 @@ class ThroughProxy:
         """Reload nginx if the diagnosis is a stale address. Return whether it was reloaded."""
         if view.kind != "nginx" or self._reloads >= _MOST_RELOADS:
             return False
+        from dartsctl.diagnosis.diagnose import diagnose
+        from dartsctl.diagnosis.repair_plan import make_plan
+        from dartsctl.diagnosis.repairs import RepairAction
+
         findings = [each for each in diagnose(facts).findings if self._is_new_stale(each)]
         self._stale.update(finding.sentence for finding in findings)
         was_reloaded = False
@@ -300,9 +301,15 @@ class ThroughProxy:
         return was_reloaded
 
     def _is_new_stale(self, finding: Finding) -> bool:
+        from dartsctl.diagnosis.findings import Cause
+
         return finding.cause is Cause.STALE_UPSTREAM and finding.sentence not in self._stale
 
     def _reload(self, service: str, reason: str) -> bool:
+        from dartsctl.diagnosis.repairs import RepairAction
+        from dartsctl.edges.state.history import History
+        from dartsctl.workflows.up.reload_proxy import reload_proxy
+
         screen, project = self._deps.screen, self._before.stack.project
         result = "done"
         self._reloads += 1
