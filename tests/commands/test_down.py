@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -139,6 +140,7 @@ def test_every_container_has_its_own_grace_within_the_deadline(live: LiveStack) 
     from dartsctl.cli.deps import Common, deps_of
     from dartsctl.commands.down import DownRequest, time_limit
     from dartsctl.config.environment import adhoc
+    from dartsctl.stack.containers import of_project
     from live.stack import sleeper
 
     live.compose(
@@ -149,5 +151,7 @@ def test_every_container_has_its_own_grace_within_the_deadline(live: LiveStack) 
         files=[live.folder / "compose.json"], project=live.project, directory=live.folder
     )
     engine = deps_of(Common()).engine()
-    assert time_limit(DownRequest(environment, overhead=120), engine) == 120 + 300 + 7
-    assert time_limit(DownRequest(environment, overhead=120, stop_timeout=5), engine) == 120 + 2 * 5
+    own = of_project(engine.containers(), live.project)
+    request = DownRequest(environment, overhead=120)
+    assert time_limit(request, engine, own) == 120 + 300 + 7
+    assert time_limit(replace(request, stop_timeout=5), engine, own) == 120 + 2 * 5

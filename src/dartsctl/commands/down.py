@@ -63,8 +63,9 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
         environment = with_kept_moves(environment, deps=deps, dry_run=request.dry_run, quiet=True)
     if request.volumes and environment.files:
         _refuse_volumes_of_others(environment, request.production, deps)
-    compose = deps.compose_on(environment)
-    _refuse_another_stack(request, compose if environment.files else None, deps.engine())
+    compose, engine = deps.compose_on(environment), deps.engine()
+    containers = of_project(engine.containers(), request.environment.project)
+    _refuse_another_stack(request, compose if environment.files else None, containers)
     words = _words(request)
     if environment.files_error and request.volumes:
         raise _volumes_unknown(environment.files_error)
@@ -78,9 +79,12 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
             hint=environment.command(*words, "--yes"),
             code=ExitCode.ANSWER_NEEDED,
         )
-    with locked_project(environment, verb="down", within=request.overhead, deps=deps):
-        _run_compose(words, request, compose, deps)
-    left = _left_running(environment, compose, deps.engine())
+    with locked_project(environment, verb="down", within=request.overhead, deps=deps) as work:
+        if work.has_waited:
+            containers = of_project(engine.containers(), request.environment.project)
+        seconds = time_limit(request, engine, containers)
+        _run_compose(words, request, compose, seconds, deps)
+    left = _left_running(environment, compose, engine)
     if screen.as_json:
         document = {"ok": True, "exit_code": 0, "project": environment.project}
         screen.document({**document, "left_running": [row.document() for row in left]})
@@ -204,13 +208,14 @@ def _volumes_unknown(error: DartsctlError) -> DartsctlError:
     )
 
 
-def _refuse_another_stack(request: DownRequest, compose: Compose | None, engine: Engine) -> None:
+def _refuse_another_stack(
+    request: DownRequest, compose: Compose | None, containers: Sequence[Container]
+) -> None:
     """Raise Refused for containers from other files: Compose goes by the project name alone.
 
     Without a `compose` for the files, it would remove every container of the project.
     """
     environment = request.environment
-    containers = of_project(engine.containers(), environment.project)
     others = of_another_stack(containers, environment)
     if others and compose and not request.remove_orphans:
         services = compose.all_services()
@@ -218,15 +223,14 @@ def _refuse_another_stack(request: DownRequest, compose: Compose | None, engine:
     refuse_to_touch(others, environment, "down", effect="remove")
 
 
-def time_limit(request: DownRequest, engine: Engine) -> float:
+def time_limit(request: DownRequest, engine: Engine, containers: Sequence[Container]) -> float:
     """Return the seconds that Compose may take: it may stop one container after the other."""
     control = engine.control()
     if control is None:
         return _ON_A_REMOTE_ENGINE
-    own = of_project(control.containers(), request.environment.project)
     if request.stop_timeout is not None:
-        return request.overhead + request.stop_timeout * len(own)
-    return request.overhead + sum(control.stop_timeout(container.id) for container in own)
+        return request.overhead + request.stop_timeout * len(containers)
+    return request.overhead + sum(control.stop_timeout(each.id) for each in containers)
 
 
 def _words(request: DownRequest) -> list[str]:
@@ -240,8 +244,10 @@ def _words(request: DownRequest) -> list[str]:
     return words
 
 
-def _run_compose(words: list[str], request: DownRequest, compose: Compose, deps: Deps) -> None:
-    environment, seconds = request.environment, time_limit(request, deps.engine())
+def _run_compose(
+    words: list[str], request: DownRequest, compose: Compose, seconds: float, deps: Deps
+) -> None:
+    environment = request.environment
     try:
         clock = Countdown(seconds, deps=deps)
         result = compose_run.run(compose, *words, clock=clock, deps=deps)

@@ -77,8 +77,9 @@ def test_the_second_continues_when_the_first_ends_for_whatever_reason(
         holders.append(who)
         holder.send_signal(number)
 
-    with project_lock(tmp_path, "demo", within=60, waiting=waiting):
+    with project_lock(tmp_path, "demo", within=60, waiting=waiting) as work:
         assert len(holders) == 1
+        assert work.has_waited
 
 
 def test_another_project_is_free_and_so_is_the_same_one_afterwards(
@@ -86,8 +87,8 @@ def test_another_project_is_free_and_so_is_the_same_one_afterwards(
 ) -> None:
     hold("demo")
     for _ in range(2):
-        with project_lock(tmp_path, "other", within=0, waiting=pytest.fail):
-            pass
+        with project_lock(tmp_path, "other", within=0, waiting=pytest.fail) as work:
+            assert not work.has_waited
 
 
 @pytest.mark.parametrize(

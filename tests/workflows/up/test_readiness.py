@@ -76,7 +76,7 @@ def engine(status: str = "Up 10 seconds", **more: Any) -> OneContainer:
 def readiness(made: OneContainer, tmp_path: Path, stack: Stack = STACK) -> Readiness:
     before = SimpleNamespace(
         stack=stack,
-        engine=SimpleNamespace(is_here=False),
+        engine=SimpleNamespace(is_here=False, kind="desktop"),
         verdicts=SimpleNamespace(unbound=()),
     )
     deps = fake_deps(tmp_path, made.clock, engine=lambda: made)

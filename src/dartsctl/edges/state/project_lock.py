@@ -32,6 +32,8 @@ class WorkResult:
     """How the work under a lock ended. An exception is a failure too."""
 
     succeeded: bool = True
+    has_waited: bool = False
+    """Whether somebody else had the lock before: what was known of the project may be old."""
 
 
 @contextmanager
@@ -59,8 +61,11 @@ def project_lock(
         descriptor = open_shared_file(projects, name)
         path = projects.path / name
     try:
-        _acquire(descriptor, path, project, within=within, waiting=waiting, clock=clock)
+        has_waited = _acquire(
+            descriptor, path, project, within=within, waiting=waiting, clock=clock
+        )
         with _recorded(descriptor, verb, services) as result:
+            result.has_waited = has_waited
             yield result
     finally:
         os.close(descriptor)
@@ -93,9 +98,10 @@ def _acquire(
     within: float,
     waiting: Callable[[str], None],
     clock: Callable[[], float],
-) -> None:
+) -> bool:
+    """Return whether somebody else had the lock."""
     if try_lock(descriptor, fcntl.LOCK_EX):
-        return
+        return False
     waiting(_holder(descriptor, path))
     deadline = clock() + within
     while not try_lock(descriptor, fcntl.LOCK_EX):
@@ -106,6 +112,7 @@ def _acquire(
                 hint=shell_command("docker", "compose", "-p", project, "ps", "-a"),
             )
         time.sleep(_PAUSE)
+    return True
 
 
 def _holder(descriptor: int, path: Path) -> str:

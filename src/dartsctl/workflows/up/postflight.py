@@ -20,6 +20,7 @@ from dartsctl.workflows.up.outcome import ContainerProblem, UpOutcome
 from dartsctl.workflows.up.problems import located, look_at
 from dartsctl.workflows.up.proxy_outcome import ProxyOutcome
 from dartsctl.workflows.up.readiness import Forgiving, Readiness
+from dartsctl.workflows.up.rest import Rest
 from dartsctl.workflows.up.signs_of_life import SignsOfLife
 from dartsctl.workflows.up.start_again import StartAgain
 
@@ -204,6 +205,7 @@ class Postflight:
         """Wait until the stack is ready, or cannot become so, or the deadline has passed."""
         shown = ""
         signs = SignsOfLife(self._deps)
+        pause = Rest(self._engine, self._before.stack.project, self._deps)
 
         def show(now: StackHealth) -> None:
             nonlocal shown
@@ -218,19 +220,19 @@ class Postflight:
 
         def rest(seconds: float) -> None:
             signs.tick(shown)
-            self._deps.sleep(seconds)
+            pause.rest(seconds, until=self._readiness.settles_at)
             self._read_again()
 
         def read() -> StackHealth:
             self._readiness.expect(gate.passed_on(self._reading))
             return again.judge(self._readiness.judge(self._reading))
 
-        state = wait_until_ready(
-            Forgiving(read),
-            is_over=self._is_late,
-            sleep=rest,
-            on_change=show,
-        )
+        try:
+            state = wait_until_ready(
+                Forgiving(read), is_over=self._is_late, sleep=rest, on_change=show
+            )
+        finally:
+            pause.close()
         signs.end()
         return state
 

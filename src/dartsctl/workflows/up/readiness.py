@@ -60,6 +60,7 @@ class Readiness:
         self._stack = before.stack
         self._engine = deps.engine()
         self._is_here = before.engine.is_here
+        self._has_our_clock = before.engine.kind == "local"  # else its time says nothing here
         self._deps = deps
         self._settling_time = settling_time
         self._loops = CrashLoops()
@@ -73,6 +74,8 @@ class Readiness:
         self._passed_on: Mapping[str, Mapping[int, str]] = {}
         self._sockets: dict[str, _SocketLook] = {}
         self._ended: dict[str, tuple[object, float]] = {}
+        self._moments: list[float] = []
+        """When each container without a health check has run, or will have run, long enough."""
 
     def expect(self, passed_on: Mapping[str, Mapping[int, str]]) -> None:
         """Wait for these ports too: service -> port that a proxy passes requests to -> proxy."""
@@ -83,6 +86,7 @@ class Readiness:
     def judge(self, reading: EngineReading) -> StackHealth:
         """Return the health of the stack as the engine was read. A crash loop has failed."""
         containers = reading.own(self._stack)
+        self._moments.clear()
         looks = {each.id: self._look(each, reading) for each in containers if needs_look(each)}
         health = assess_health(self._stack, containers, looks, settling_time=self._settling_time)
         return self._loops.judge(health)
@@ -91,6 +95,12 @@ class Readiness:
         """Return the containers that run, and not just between two failures of a crash loop."""
         own = reading.own(self._stack)
         return [container for container in own if _is_settled(container, reading)]
+
+    @property
+    def settles_at(self) -> float | None:
+        """When the next container has run long enough, Unix time; None if that is not known."""
+        now = self._deps.now()
+        return min(filter(lambda moment: moment > now, self._moments), default=None)
 
     def unseen(self, reading: EngineReading) -> tuple[str, ...]:
         """Return what could not be checked, one sentence each."""
@@ -114,6 +124,9 @@ class Readiness:
         if inspected is None:
             return ContainerLook()
         facts = inspected.of_service(container.service)
+        if facts.runs and facts.started and self._has_our_clock:
+            needed = settling_time_of(facts.restart_count, self._settling_time)
+            self._moments.append(facts.started + needed)
         return ContainerLook(
             restarts=facts.restart_count,
             is_between_runs=facts.state != container.state or self._restarts_again(facts),
