@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dartsctl.edges.host import engine_sockets, processes, sockets
+from dartsctl.edges.host import processes, sockets
 from dartsctl.ports.holders import DevLease
 from dartsctl.ports.listeners import Probe
 
@@ -96,6 +96,8 @@ class Host:
 
     def forwarded(self, rows: Collection[Listener], engine: int) -> tuple[Listener, ...]:
         """Return the sockets that the engine (its pid) surely holds for its containers."""
+        from dartsctl.edges.host import engine_sockets
+
         held = engine_sockets.held(engine, {row.inode for row in rows} - {0})
         return tuple(row for row in rows if row.inode in held)
 

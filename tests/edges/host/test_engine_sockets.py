@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.edges.host import engine_sockets, sockets
+from dartsctl.edges.host import engine_sockets
+from dartsctl.edges.host.socket_owners import owners_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 
@@ -41,7 +42,7 @@ def test_the_socket_of_a_docker_proxy_is_the_engines(tmp_path: Path) -> None:
     with listening() as (listener, inode), holding(tmp_path / "docker-proxy", listener) as pid:
         assert engine_sockets.held(os.getpid(), {inode, 1}) == {inode}
         assert engine_sockets.held(pid, {inode}) == set(), "that one's own children count"
-        assert pid in sockets.owners_of({inode})[inode], "and the walk of all files agrees"
+        assert pid in owners_of({inode})[inode], "and the walk of all files agrees"
 
 
 def test_another_child_of_the_engine_holds_nothing_for_it(tmp_path: Path) -> None:

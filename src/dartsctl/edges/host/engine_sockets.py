@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from pathlib import Path
+
+from dartsctl.edges.host.socket_owners import open_in
 
 _FORWARDER = "docker-proxy"
 
@@ -25,7 +26,7 @@ def held(engine: int, inodes: Collection[int]) -> frozenset[int]:
         if len(seen) == len(wanted):
             break
         if _program(pid) == _FORWARDER:
-            seen.update(wanted[link] for link in _links(pid) if link in wanted)
+            seen |= open_in(pid, wanted)
     return frozenset(seen)
 
 
@@ -45,17 +46,3 @@ def _program(pid: int) -> str:
         return Path(f"/proc/{pid}/exe").readlink().name.removesuffix(" (deleted)")
     except OSError:
         return ""
-
-
-def _links(pid: int) -> Iterator[str]:
-    try:
-        folder = os.open(f"/proc/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:  # another user's, or gone
-        return
-    try:
-        with os.scandir(folder) as files:
-            for file in files:
-                with suppress(OSError):  # closed meanwhile
-                    yield os.readlink(file.name, dir_fd=folder)
-    finally:
-        os.close(folder)

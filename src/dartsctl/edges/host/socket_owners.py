@@ -18,7 +18,7 @@ def owners_of(inodes: Collection[int]) -> dict[int, tuple[int, ...]]:
         return {}
     owners: dict[int, list[int]] = {}
     for pid in _pids():
-        for inode in _open_in(pid, names):
+        for inode in open_in(pid, names):
             owners.setdefault(inode, []).append(pid)
     return {inode: tuple(pids) for inode, pids in owners.items()}
 
@@ -28,7 +28,7 @@ def _pids() -> list[int]:
     return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208
 
 
-def _open_in(pid: int, names: Mapping[str, int]) -> set[int]:
+def open_in(pid: int, names: Mapping[str, int]) -> set[int]:
     """Return which of the sockets a process has open. `names`: the targets of their links."""
     sockets: set[int] = set()
     try:
