@@ -73,10 +73,15 @@ class Common:
         )
 
 
-def deps_of(common: Common, *, remembers: bool = False) -> Deps:
+ONE_RUN, WATCHING = 10.0, 60.0
+"""Seconds for which Compose's answer counts about files that name others; see `deps_of`."""
+
+
+def deps_of(common: Common, *, remembers: float = 0.0) -> Deps:
     """Return the real dependencies. Raises UsageError if no state folder can be named.
 
-    `remembers`: Compose is asked about the same files only once, until they change.
+    `remembers`: Compose is asked about the same files only once, until they change. Not all of them
+    may be known: then an answer counts for so many seconds. 0: nothing is remembered.
     """
     from dartsctl.workflows.deps import Deps
 
@@ -85,16 +90,16 @@ def deps_of(common: Common, *, remembers: bool = False) -> Deps:
         state=state(),
         screen=common.screen(),
         prompts=prompts_of(common),
-        compose_on=_remembering_compose_on() if remembers else compose_on,
+        compose_on=_remembering_compose_on(remembers) if remembers else compose_on,
         engine=engine,
         host=_host,
     )
 
 
-def _remembering_compose_on() -> ComposeOn:
+def _remembering_compose_on(short: float) -> ComposeOn:
     from dartsctl.edges.engine.remembered_calls import RememberedCalls
 
-    return partial(compose_on, memory=RememberedCalls())
+    return partial(compose_on, memory=RememberedCalls(short))
 
 
 def state() -> Path:

@@ -49,7 +49,7 @@ def dev_server(
     dartsctl dev down            stop the services
     """
     from dartsctl.cli.answers import answers_of
-    from dartsctl.cli.deps import deps_of
+    from dartsctl.cli.deps import ONE_RUN, deps_of
     from dartsctl.cli.server_request import dev_request, service_lookup
     from dartsctl.errors import UsageError
 
@@ -61,7 +61,7 @@ def dev_server(
     from dartsctl.commands.dev import dev as run_dev
 
     settings = common.settings()
-    deps = deps_of(common)
+    deps = deps_of(common, remembers=ONE_RUN)
     environment, problem = None, ""
     if in_docker or (services and settings.environments["dev"].files != ()):
         environment, problem = _dev_environment(common, settings, needed=in_docker)

@@ -137,7 +137,7 @@ def up(
     dartsctl dev up --on-conflict wait --wait-timeout 60
     """
     from dartsctl.cli.answers import answers_of
-    from dartsctl.cli.deps import deps_of, environment_of
+    from dartsctl.cli.deps import ONE_RUN, deps_of, environment_of
 
     settings = common.settings()
     environment = environment_of(common, settings, name, project=project, profiles=profiles or ())
@@ -169,7 +169,7 @@ def up(
         skip_port_check=options.skip_port_check,
         reset_ports=options.reset_ports,
     )
-    return run_up(request, deps=deps_of(common))
+    return run_up(request, deps=deps_of(common, remembers=ONE_RUN))
 
 
 def _scale(text: str) -> tuple[str, int]:
@@ -213,7 +213,7 @@ def down(
 
     Volumes are kept unless --volumes is given.
     """
-    from dartsctl.cli.deps import deps_of, environment_of
+    from dartsctl.cli.deps import ONE_RUN, deps_of, environment_of
 
     settings = common.settings()
     environment = environment_of(
@@ -231,7 +231,7 @@ def down(
         yes=common.yes,
         dry_run=common.dry_run,
     )
-    return run_down(request, deps=deps_of(common))
+    return run_down(request, deps=deps_of(common, remembers=ONE_RUN))
 
 
 def _production_beside(common: Common, settings: Settings, name: str) -> Environment | None:
@@ -255,7 +255,7 @@ def restart(
 ) -> int:
     """Restart the existing containers and wait until they are healthy."""
     from dartsctl.cli.answers import answers_of
-    from dartsctl.cli.deps import deps_of, environment_of
+    from dartsctl.cli.deps import ONE_RUN, deps_of, environment_of
 
     settings = common.settings()
     environment = environment_of(common, settings, name, project=project, runs=True)
@@ -275,7 +275,7 @@ def restart(
         dry_run=common.dry_run,
         restart=True,
     )
-    return run_up(request, deps=deps_of(common))
+    return run_up(request, deps=deps_of(common, remembers=ONE_RUN))
 
 
 @verb(services=SERVICES, project=PROJECT)

@@ -59,7 +59,7 @@ def watch_stack(
     dartsctl watch status             what the running watch knows
     dartsctl watch --print-unit       systemd units that keep it running
     """
-    from dartsctl.cli.deps import deps_of
+    from dartsctl.cli.deps import WATCHING, deps_of
 
     name = environment_name(environment, env)
     options.check()
@@ -79,7 +79,7 @@ def watch_stack(
         return dry_run(_request(common, name, options), deps=deps_of(common))
     from dartsctl.commands.watch import watch as run_watch
 
-    return run_watch(_request(common, name, options), deps=deps_of(common, remembers=True))
+    return run_watch(_request(common, name, options), deps=deps_of(common, remembers=WATCHING))
 
 
 def _once(common: Common, name: str | None, options: WatchOptions) -> int:

@@ -25,11 +25,11 @@ class Case:
             "prod", (self.file,), (self.env_file,), "shop", (), folder, is_production=True
         )
         self.clock = FakeClock()
-        self.calls = RememberedCalls(self.clock.now)
+        self.calls = RememberedCalls(60.0, self.clock.now)
 
     def keep(self, code: int = 0) -> None:
         done = Completed(ARGV, code, "{}", "")
-        self.calls.keep(ARGV, self.environment, done, self.calls.stamp(self.environment))
+        self.calls.keep(ARGV, done, self.calls.stamp(self.environment))
 
     def knows(self) -> bool:
         return self.calls.take(ARGV, self.environment) is not None
@@ -71,7 +71,7 @@ def test_a_file_with_the_old_time_of_change_is_another_one(case: Case) -> None:
 def test_an_answer_about_files_that_changed_meanwhile_is_of_the_old_ones(case: Case) -> None:
     before = case.calls.stamp(case.environment)
     case.file.write_text("services: {app: {}}\n")
-    case.calls.keep(ARGV, case.environment, Completed(ARGV, 0, "{}", ""), before)
+    case.calls.keep(ARGV, Completed(ARGV, 0, "{}", ""), before)
     assert not case.knows()
 
 

@@ -79,7 +79,7 @@ class ComposeCall:
             return known
         stamp = memory.stamp(self.environment)
         done = spawn.run(argv, deadline=self.deadline, environment=environment)
-        memory.keep(argv, self.environment, done, stamp)
+        memory.keep(argv, done, stamp)
         return done
 
     def start(self, argv: Sequence[str]) -> Resolving | Answered | Remembering:

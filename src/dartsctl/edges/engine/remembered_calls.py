@@ -1,4 +1,4 @@
-"""Answers of Compose that a long-running program asks for again and again.
+"""Answers of Compose that one run asks for again.
 
 An answer counts until a file that it depends on has changed. Not all of these files are known where
 the Compose files name others: then it counts only for a short time.
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dartsctl.edges.engine.compose_call import Resolving
     from dartsctl.spawn import Completed, Running
 
-_LONG, _SHORT = 600.0, 60.0
-"""Seconds for which an answer counts, where all files are known, and where they are not."""
+_LONG = 600.0
+"""Seconds for which an answer counts at most."""
 _OTHER_FILES = regex(r"\b(?:include|extends|env_file|label_file)\b")
 """What makes an answer depend on files that are not named here."""
 _MOST = 32
@@ -36,22 +36,27 @@ _Stamp = tuple[object, ...]
 class _Kept:
     done: Completed
     stamp: _Stamp
-    until: float
+    when: float
 
 
 @record(frozen=False)
 class RememberedCalls:
-    """The latest successful answers by their command line. Raises nothing."""
+    """The latest successful answers by their command line. Raises nothing.
 
+    `short`: seconds for which an answer counts where not all files are known.
+    """
+
+    short: float
     monotonic: Callable[[], float] = time.monotonic
     _kept: dict[tuple[str, ...], _Kept] = field(default_factory=dict)
 
     def take(self, argv: Sequence[str], environment: Environment) -> Completed | None:
         """Return the answer to a command line, None where Compose must be asked."""
         kept = self._kept.get(tuple(argv))
-        if kept is None or self.monotonic() >= kept.until:
+        if kept is None or kept.stamp != _stamp_of(environment):
             return None
-        if kept.stamp != _stamp_of(environment):
+        age = self.monotonic() - kept.when
+        if age >= _LONG or (age >= self.short and not _names_all_files(environment)):
             return None
         return kept.done
 
@@ -59,20 +64,15 @@ class RememberedCalls:
         self, running: Running | Resolving, argv: Sequence[str], environment: Environment
     ) -> Remembering:
         """Return a call that was just started, whose answer will be kept."""
-        return Remembering(running, self, tuple(argv), environment, _stamp_of(environment))
+        return Remembering(running, self, tuple(argv), _stamp_of(environment))
 
-    def keep(
-        self, argv: Sequence[str], environment: Environment, done: Completed, stamp: _Stamp
-    ) -> None:
+    def keep(self, argv: Sequence[str], done: Completed, stamp: _Stamp) -> None:
         """Keep an answer to a call that began when the files were as `stamp` says."""
         if done.code != 0 or not stamp:
             return
-        lasts = _SHORT
-        if _names_all_files(environment):
-            lasts = _LONG
         if len(self._kept) >= _MOST:
             self._kept.clear()
-        self._kept[tuple(argv)] = _Kept(done, stamp, self.monotonic() + lasts)
+        self._kept[tuple(argv)] = _Kept(done, stamp, self.monotonic())
 
     def stamp(self, environment: Environment) -> _Stamp:
         """Return what differs for other contents of the files; empty where they are not known."""
@@ -86,13 +86,12 @@ class Remembering:
     running: Running | Resolving
     calls: RememberedCalls
     argv: tuple[str, ...]
-    environment: Environment
     stamp: _Stamp
 
     def result(self, *, deadline: float) -> Completed:
         """Return the output."""
         done = self.running.result(deadline=deadline)
-        self.calls.keep(self.argv, self.environment, done, self.stamp)
+        self.calls.keep(self.argv, done, self.stamp)
         return done
 
     def abandon(self) -> None:
