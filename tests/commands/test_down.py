@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -140,6 +139,7 @@ def test_every_container_has_its_own_grace_within_the_deadline(live: LiveStack) 
     from dartsctl.cli.deps import Common, deps_of
     from dartsctl.commands.down import DownRequest, time_limit
     from dartsctl.config.environment import adhoc
+    from dartsctl.records import replace
     from dartsctl.stack.containers import of_project
     from live.stack import sleeper
 

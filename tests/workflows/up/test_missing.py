@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from dartsctl.ports.conflicts import BindingVerdict, PortVerdicts, Verdict
 from dartsctl.ports.listeners import Listener
 from dartsctl.ports.missing_bindings import MissingKind
 from dartsctl.ports.process import Process
+from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.stack.engine_rules import EngineRules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import ContainerFacts, LoggedLine, ServiceFacts
+from dartsctl.diagnosis.facts import ContainerFacts, LoggedLine, PublishedPort, ServiceFacts
 from dartsctl.diagnosis.inspection import Inspection, listed
 from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.edges.host import network_namespace, processes
@@ -37,7 +37,8 @@ class ContainerProbes:
     """Examines all containers of one stack at once.
 
     Without a `control` only the engine's list is known. `skew`: seconds that the engine's clock
-    is ahead of ours. `inspections`: descriptions that were just read, by container id.
+    is ahead of ours. `inspections`: descriptions that were just read, by container id. `is_brief`:
+    logs and sockets are left for `complete`.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ContainerProbes:
         deps: Deps,
         skew: float,
         inspections: Mapping[str, Inspection],
+        is_brief: bool,
     ) -> None:
         self._preflight = preflight
         self._control = control
@@ -56,6 +58,7 @@ class ContainerProbes:
         self._deps = deps
         self._skew = skew
         self._known = inspections
+        self._is_brief = is_brief
         self._readable: set[str] = set()
         self.commands: dict[str, tuple[str, ...]] = {}
         """Container id -> entry point and command."""
@@ -148,28 +151,42 @@ class ContainerProbes:
             self._deps.sleep(_OOM_DELAY)
             facts = (self._inspect(container) or inspection).of_service(container.service)
         self.commands[container.id] = inspection.command
-        tables, source = self._tables(facts)
-        listening = None
-        if tables is not None:
-            self._readable.add(container.id)
-            listening = network_namespace.listening(tables)
+        facts = replace(facts, wanted=self._wanted(facts))
+        if self._is_brief:
+            return facts
+        return self._looked_into(facts)
+
+    def _wanted(self, facts: ContainerFacts) -> tuple[PublishedPort, ...]:
+        """Return what must be published, without what the engine binds for nobody."""
         unbound = {
             (row.entry.target, row.entry.protocol)
             for row in self._preflight.verdicts.unbound
-            if row.service == container.service
+            if row.service == facts.service
         }
-        wanted = [
+        return tuple(
             place
             for place in facts.wanted
             if (place.target, place.endpoint.protocol) not in unbound
-        ]
-        return replace(
-            facts,
-            wanted=tuple(wanted),
-            log=self._log(container.id),
-            listening=listening,
-            listening_source=source,
         )
+
+    def complete(self, services: Mapping[str, ServiceFacts]) -> dict[str, ServiceFacts]:
+        """Return services of a brief look with the logs and sockets of their containers."""
+        completed: dict[str, ServiceFacts] = {}
+        for name, service in services.items():
+            containers = tuple(self._pool.map(self._looked_into, service.containers))
+            completed[name] = replace(service, containers=containers)
+        return completed
+
+    def _looked_into(self, facts: ContainerFacts) -> ContainerFacts:
+        """Return the facts with the container's log, and what listens inside it."""
+        if facts.id not in self.commands:  # the engine has not described it
+            return facts
+        tables, source = self._tables(facts)
+        listening = None
+        if tables is not None:
+            self._readable.add(facts.id)
+            listening = network_namespace.listening(tables)
+        return replace(facts, log=self._log(facts.id), listening=listening, listening_source=source)
 
     def _log(self, identity: str) -> tuple[LoggedLine, ...] | None:
         if self._control is None:

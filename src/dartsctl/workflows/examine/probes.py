@@ -22,7 +22,7 @@ from dartsctl.diagnosis.facts import (
 from dartsctl.diagnosis.limited import has_unexplained_refusal, mark_limited
 from dartsctl.diagnosis.proxies import ProxyClues
 from dartsctl.edges.project import certificate_files
-from dartsctl.records import record
+from dartsctl.records import record, replace
 from dartsctl.workflows.examine import nginx as examine_nginx
 from dartsctl.workflows.examine import requests as examine_requests
 from dartsctl.workflows.examine import upstreams as examine_upstreams
@@ -91,8 +91,13 @@ class StackProbes:
         pool: ThreadPoolExecutor,
         deps: Deps,
         inspections: Mapping[str, Inspection] = _NOT_INSPECTED,
+        is_brief: bool = False,
     ) -> None:
-        """`inspections`: the containers' descriptions that were just read, by id."""
+        """Examine nothing yet.
+
+        `inspections`: the containers' descriptions that were just read, by id. `is_brief`: the view
+        of the proxy lacks the containers' logs and sockets until `complete`.
+        """
         self._request = request
         self._preflight = preflight
         self._stack = preflight.stack
@@ -101,8 +106,15 @@ class StackProbes:
         self._pool = pool
         self._deps = deps
         self._containers = ContainerProbes(
-            preflight, control, pool, deps=deps, skew=engine.skew, inspections=inspections
+            preflight,
+            control,
+            pool,
+            deps=deps,
+            skew=engine.skew,
+            inspections=inspections,
+            is_brief=is_brief,
         )
+        self._is_brief = is_brief
         self.sender = RequestProbes(pool, deps, skew=engine.skew)
         """Sends the requests. Examinations of one run share it: it knows the site's limits."""
         self.requests: tuple[ProbeRequest, ...] = ()
@@ -133,6 +145,13 @@ class StackProbes:
                 self._unknown.append(reading.problem)
         layout = ProxyLayout(self._stack, services, name, reading.config)
         return ProxyView(layout, kind, front, reading, control)
+
+    def complete(self, view: ProxyView) -> ProxyView:
+        """Return a brief view with all that `send` and `facts_of` need."""
+        if not self._is_brief:
+            return view
+        services = self._containers.complete(view.services)
+        return replace(view, layout=replace(view.layout, services=services))
 
     def send(self, view: ProxyView, requests: Sequence[ProbeRequest]) -> RequestResults:
         """Send the requests, and read the proxy's connections meanwhile."""

@@ -7,7 +7,6 @@ meet a proxy that answers, or none.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.facts import Commands, EngineFacts
@@ -107,7 +106,8 @@ class ThroughProxy:
             from dartsctl.diagnosis.nginx.log import NginxFailure
             from dartsctl.diagnosis.proxy_end import fatal_error
 
-            fatal = fatal_error(reading.probes.facts_of(reading.view, RequestResults(())))
+            view = reading.probes.complete(reading.view)
+            fatal = fatal_error(reading.probes.facts_of(view, RequestResults(())))
             is_name = fatal is not None and fatal.kind is NginxFailure.HOST_NOT_FOUND
             missed = ""
             if fatal and fatal.service and is_name and not fatal.is_about_networks:
@@ -131,13 +131,8 @@ class ThroughProxy:
         if not planned:
             return ProxyOutcome(unchecked=(self._why_unasked(view),))
         pending = [request for request in planned if not self._is_known_well(request)]
-        may_have_moved = self._fails or _has_later_service(view)
-        send = partial(reading.probes.send, view) if may_have_moved else reading.probes.sender.send
-        results = send(pending)
-        answers, facts = results.answers, None
-        if may_have_moved or not self._are_all_good(view, answers):
-            facts = reading.probes.facts_of(view, results)
-            answers = facts.http
+        results, facts = self._ask(reading, pending)
+        answers = facts.http if facts else results.answers
         sent = [request for request in pending if request not in results.unsent]
         self._take(view, sent, answers)
         outcome = self._outcome(view, planned, every_location[_MOST_LOCATIONS:])
@@ -145,6 +140,21 @@ class ThroughProxy:
             self._known.clear()
             return replace(outcome, was_reloaded=True)
         return outcome
+
+    def _ask(
+        self, reading: _Reading, pending: Sequence[ProbeRequest]
+    ) -> tuple[RequestResults, Facts | None]:
+        """Send requests. Return facts too where an answer is bad, or an address may have moved."""
+        probes, view = reading.probes, reading.view
+        if self._fails or _has_later_service(view):
+            view = probes.complete(view)
+            results = probes.send(view, pending)
+        else:
+            results = probes.sender.send(pending)
+            if self._are_all_good(view, results.answers):
+                return results, None
+            view = probes.complete(view)
+        return results, probes.facts_of(view, results)
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -192,6 +202,7 @@ class ThroughProxy:
             pool=self._pool,
             deps=deps,
             inspections=engine.inspections,
+            is_brief=True,
         )
         if self._sender:
             probes.sender = self._sender
