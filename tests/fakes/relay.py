@@ -1,9 +1,13 @@
-"""A unix socket in front of a real engine that can be cut, hang, or flood its events."""
+"""A unix socket in front of a real engine that can be cut, hang, or flood its events.
+
+It says what dartsctl asks. Compose may use it too.
+"""
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -22,6 +26,9 @@ class Relay:
         self._engine = engine.removeprefix("unix://")
         self._flood = flood
         self._connections: set[socket.socket] = set()
+        self.asked: list[tuple[float, str]] = []
+        """Every request of dartsctl, which alone speaks HTTP/1.0: time.monotonic(), and its words.
+        """
         self._server = self._listen()
 
     def _listen(self) -> socket.socket:
@@ -64,15 +71,27 @@ class Relay:
         with suppress(OSError), client, socket.socket(socket.AF_UNIX) as engine:
             self._connections.add(client)
             request = client.recv(65536)
+            words, _, version = request.partition(b"\r\n")[0].decode().rpartition(" ")
+            if version == "HTTP/1.0":
+                self.asked.append((time.monotonic(), words))
             if self.mode == "floods" and request.startswith(b"GET /events"):
                 client.sendall(_OK)
                 while True:
                     client.sendall(self._flood)
             engine.connect(self._engine)
             engine.sendall(request)
+            if version != "HTTP/1.0":  # Compose sends more on the same connection
+                threading.Thread(target=_pass_on, args=(client, engine), daemon=True).start()
             while chunk := engine.recv(65536):
                 if self.mode == "hangs":
                     client.recv(1)  # until the other side has gone
                     break
                 client.sendall(chunk)
         self._connections.discard(client)
+
+
+def _pass_on(client: socket.socket, engine: socket.socket) -> None:
+    with suppress(OSError):
+        while chunk := client.recv(65536):
+            engine.sendall(chunk)
+        engine.shutdown(socket.SHUT_WR)
