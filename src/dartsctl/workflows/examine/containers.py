@@ -58,7 +58,7 @@ class ContainerProbes:
         self._deps = deps
         self._skew = skew
         self._known = inspections
-        self._is_brief = is_brief
+        self.is_brief = is_brief
         self._readable: set[str] = set()
         self.commands: dict[str, tuple[str, ...]] = {}
         """Container id -> entry point and command."""
@@ -152,7 +152,7 @@ class ContainerProbes:
             facts = (self._inspect(container) or inspection).of_service(container.service)
         self.commands[container.id] = inspection.command
         facts = replace(facts, wanted=self._wanted(facts))
-        if self._is_brief:
+        if self.is_brief:
             return facts
         return self._looked_into(facts)
 

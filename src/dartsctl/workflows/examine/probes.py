@@ -79,7 +79,11 @@ class ProxyView:
 
 
 class StackProbes:
-    """All probes of one stack, one after the other where one needs another's result."""
+    """All probes of one stack, one after the other where one needs another's result.
+
+    `inspections`: the containers' descriptions that were just read, by id. `is_brief`: the view of
+    the proxy lacks the containers' logs and sockets until `complete`.
+    """
 
     def __init__(
         self,
@@ -93,11 +97,6 @@ class StackProbes:
         inspections: Mapping[str, Inspection] = _NOT_INSPECTED,
         is_brief: bool = False,
     ) -> None:
-        """Examine nothing yet.
-
-        `inspections`: the containers' descriptions that were just read, by id. `is_brief`: the view
-        of the proxy lacks the containers' logs and sockets until `complete`.
-        """
         self._request = request
         self._preflight = preflight
         self._stack = preflight.stack
@@ -114,7 +113,6 @@ class StackProbes:
             inspections=inspections,
             is_brief=is_brief,
         )
-        self._is_brief = is_brief
         self.sender = RequestProbes(pool, deps, skew=engine.skew)
         """Sends the requests. Examinations of one run share it: it knows the site's limits."""
         self.requests: tuple[ProbeRequest, ...] = ()
@@ -148,7 +146,7 @@ class StackProbes:
 
     def complete(self, view: ProxyView) -> ProxyView:
         """Return a brief view with all that `send` and `facts_of` need."""
-        if not self._is_brief:
+        if not self._containers.is_brief:
             return view
         services = self._containers.complete(view.services)
         return replace(view, layout=replace(view.layout, services=services))
