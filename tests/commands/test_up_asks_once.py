@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dartsctl.edges.engine.installation import endpoint
+from dartsctl.edges.engine.address import endpoint
 from fakes.relay import Relay
 
 if TYPE_CHECKING:
