@@ -144,6 +144,31 @@ def test_sources_are_read_once_before_the_first_text() -> None:
     assert read == [1]
 
 
+def test_sources_can_be_read_before_a_text_needs_them() -> None:
+    masker, read = Masker(), []
+    masker.learn_later(lambda: read.append("source"))
+    masker.read_sources()
+    assert read == ["source"]
+    masker.mask("a text")
+    assert read == ["source"]
+
+
+@pytest.mark.parametrize("count", [1, 60, 70, 500])
+def test_a_value_is_found_among_few_and_among_many(count: int) -> None:
+    masker = Masker()
+    masker.learn_values(f"{number:03}canary{number}" for number in range(count))
+    last = count - 1
+    text = f"before {last:03}canary{last} after {last:03}canar"
+    assert masker.mask("nothing to see") == "nothing to see"
+    assert masker.mask(text) == f"before *** after {last:03}canar"
+
+
+def test_a_string_that_a_document_has_twice_is_masked_twice() -> None:
+    masker = knowing(DB_PASSWORD="canary-4711")
+    document = {"canary-4711": ["canary-4711", {"x": "canary-4711"}]}
+    assert masker.document(document) == {"***": ["***", {"x": "***"}]}
+
+
 def test_a_long_line_is_cut_and_control_characters_are_escaped() -> None:
     masker = Masker()
     assert masker.line("x" * (LINE_LIMIT + 1)) == "x" * LINE_LIMIT + CUT

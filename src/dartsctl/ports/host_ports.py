@@ -5,7 +5,6 @@ The engine neither binds nor lists them. Who has such a port, only its socket sa
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -71,12 +70,12 @@ def _without_own(
 
 
 _BUSY = (
-    re.compile(r"bind\(\) to (?P<host>\[[0-9a-f:]+\]|[0-9.]+):(?P<port>\d+) failed \(98"),
-    re.compile(r"EADDRINUSE.*? (?P<host>[0-9.]+|[0-9a-f:]*:):(?P<port>\d+)"),
-    re.compile(r"listen tcp[46]? (?P<host>\[[0-9a-f:]+\]|[0-9.]*):(?P<port>\d+): bind: address al"),
-    re.compile(r"in use: \('(?P<host>[0-9a-f.:]*)', (?P<port>\d+)\)"),
-    re.compile(r"bind on address \('(?P<host>[0-9a-f.:]*)', (?P<port>\d+)[^)]*\): .*in use"),
-    re.compile(r"[Pp]ort (?P<port>\d+) (?:is|was) (?:already )?in use(?P<host>)"),
+    regex(r"bind\(\) to (?P<host>\[[0-9a-f:]+\]|[0-9.]+):(?P<port>\d+) failed \(98"),
+    regex(r"EADDRINUSE.*? (?P<host>[0-9.]+|[0-9a-f:]*:):(?P<port>\d+)"),
+    regex(r"listen tcp[46]? (?P<host>\[[0-9a-f:]+\]|[0-9.]*):(?P<port>\d+): bind: address al"),
+    regex(r"in use: \('(?P<host>[0-9a-f.:]*)', (?P<port>\d+)\)"),
+    regex(r"bind on address \('(?P<host>[0-9a-f.:]*)', (?P<port>\d+)[^)]*\): .*in use"),
+    regex(r"[Pp]ort (?P<port>\d+) (?:is|was) (?:already )?in use(?P<host>)"),
 )
 """How nginx, Node, Go, gunicorn, uvicorn, Flask and Spring say that a port is busy."""
 _BUSY_SOMEWHERE = regex(r"(?i)address already in use|EADDRINUSE|errno 98\b")

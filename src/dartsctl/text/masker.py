@@ -19,6 +19,8 @@ _SHORT = 8
 """Shorter values, plain words and numbers are masked only as whole words."""
 _LONGEST_WORD = 16
 _GRAM = 4
+_FEW_GRAMS = 64
+"""Beginnings of values that are looked for one by one before a pattern is compiled for them."""
 
 
 class Masker:
@@ -80,6 +82,12 @@ class Masker:
         self._sources.append(source)
         self.lessons += 1
 
+    def read_sources(self) -> None:
+        """Read what `learn_later` has put off, while something else is waited for."""
+        with self._lock:
+            while self._sources:
+                self._sources.pop()()
+
     def spare(self, names: Iterable[str]) -> None:
         """Never mask these words: projects, services, users, modes."""
         words = {name.lower() for name in names if name}
@@ -103,16 +111,22 @@ class Masker:
 
     def document(self, node: Any) -> Any:
         """Return a document for programs: every string masked, and valid in every encoding."""
+        return self._document(node, {})
+
+    def _document(self, node: Any, masked: dict[str, str]) -> Any:
+        """Return a part of a document. `masked`: its strings so far, which come again and again."""
         match node:
             case str():
-                return without_surrogates(self.mask(node))
+                if node not in masked:
+                    masked[node] = without_surrogates(self.mask(node))
+                return masked[node]
             case Mapping():
                 return {
-                    without_surrogates(self.mask(str(key))): self.document(value)
+                    self._document(str(key), masked): self._document(value, masked)
                     for key, value in node.items()
                 }
             case list() | tuple():
-                return [self.document(item) for item in node]
+                return [self._document(item, masked) for item in node]
         return node
 
     def _forget_known(self) -> None:
@@ -121,8 +135,7 @@ class Masker:
 
     def _values(self) -> _KnownValues:
         with self._lock:
-            while self._sources:
-                self._sources.pop()()
+            self.read_sources()
             if self._known is None:
                 ordinary = ORDINARY_WORDS | self._names
                 secrets = (value for value in self._secrets if value.lower() not in ordinary)
@@ -167,13 +180,13 @@ class _KnownValues:
             for form in _forms(value):
                 self._table.setdefault(form[:_GRAM], {}).setdefault(len(form), set()).add(form)
         self._starts: re.Pattern[str] | None = None
-        if self._table:
-            self._starts = re.compile(f"(?={_prefix_pattern(self._table)})")
 
     def mask(self, text: str) -> str:
         """Return `text` with every value masked, the longest one where several start."""
-        if self._starts is None:
+        if not self._may_have_a_value(text):
             return text
+        if self._starts is None:
+            self._starts = re.compile(f"(?={_prefix_pattern(self._table)})")
         parts: list[str] = []
         place = 0
         for match in self._starts.finditer(text):
@@ -182,6 +195,12 @@ class _KnownValues:
                 parts += [text[place:start], MASK]
                 place = start + length
         return "".join([*parts, text[place:]])
+
+    def _may_have_a_value(self, text: str) -> bool:
+        """Return whether to search a text: most have nothing, and the pattern costs a while."""
+        if self._starts or len(self._table) > _FEW_GRAMS:
+            return True
+        return any(gram in text for gram in self._table)
 
     def _length_at(self, text: str, start: int) -> int:
         by_length = self._table.get(text[start : start + _GRAM], {})
@@ -233,14 +252,17 @@ def _forms(value: str) -> set[str]:
 
 def _base64_forms(value: str) -> set[str]:
     """Return the letters of the value in base64, for each offset in a group of three bytes."""
-    import base64
+    from binascii import b2a_base64
 
     data = value.encode(errors="replace")
     if len(data) < _SHORT:
         return set()
-    forms = {base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()}
+    forms: set[str] = set()
     for shift, skipped in ((0, 0), (1, 2), (2, 3)):
-        letters = base64.b64encode(b"\0" * shift + data).decode().rstrip("=")
+        padded = b2a_base64(b"\0" * shift + data, newline=False).decode()
+        if not shift:
+            forms |= {padded, padded.replace("+", "-").replace("/", "_")}
+        letters = padded.rstrip("=")
         has_partial_end = (shift + len(data)) % 3 != 0
         whole = letters[skipped : len(letters) - has_partial_end]
         forms |= {whole, whole.replace("+", "-").replace("/", "_")}

@@ -38,8 +38,10 @@ def mask_text(text: str) -> str:
     """
     lower = text.lower()
     for hints, mask in _STEPS:
-        if any(hint in lower for hint in hints):
-            text = mask(text)
+        for hint in hints:
+            if hint in lower:
+                text = mask(text)
+                break
     return text
 
 

@@ -122,6 +122,7 @@ class Compose:
         self, running: spawn.Running | Resolving | Answered | Remembering
     ) -> Resolved:
         """Return the resolved model. Raises DartsctlError with Compose's own message and a hint."""
+        self._masker.read_sources()  # while Compose is at work
         done = running.result(deadline=self._call.deadline)
         if done.code != 0:
             raise self._refusals.error_of(done)

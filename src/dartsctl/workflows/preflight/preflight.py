@@ -122,12 +122,12 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
     Refused if production's files require variables that nothing sets.
     """
     compose = deps.compose_on(environment)
+    host = deps.host()  # before Compose is waited for: its modules are loaded meanwhile
     inputs = read_inputs(environment, intent, compose, deps)
     convergence = _converge(inputs, intent, compose)
     compose.spare(_names_of(inputs.containers))
     files = environment.files or files_of_compose(environment, deps.environ)
     own_orphans, others = orphans.split(convergence.orphans, list(map(str, files)))
-    host = deps.host()
     verdicts = verdicts_of(inputs, convergence, host, own_orphans)
     origins = port_origins(environment, files, inputs.stack, verdicts, deps)
     shared = shared_resources.find(environment, inputs)

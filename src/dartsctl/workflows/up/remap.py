@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import shutil
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,6 +94,10 @@ def _draft(override: Path, text: str) -> Path:
 @cache
 def _draft_place(override: Path, _text: str) -> Path:
     """Return a place of its own for each text. It is removed at the end of the process."""
+    import atexit
+    import shutil
+    import tempfile
+
     folder = Path(tempfile.mkdtemp(prefix="dartsctl-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder / override.parent.name / override.name
