@@ -157,7 +157,8 @@ def candidates(
     The preferred number comes first, then the range from the offset `start` (any int) on, round to
     its beginning.
     """
-    usable = [port for port in span.numbers if port not in avoid and port not in BROWSERS_REFUSE]
+    refused = avoid | BROWSERS_REFUSE
+    usable = [port for port in span.numbers if port not in refused]
     if not usable:
         return []
     turn = start % len(usable)

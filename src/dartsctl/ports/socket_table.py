@@ -23,6 +23,8 @@ _REQ_BYTECODE = 1
 _BC_JMP, _BC_S_GE, _BC_S_LE = 1, 2, 3
 _SKV6ONLY = 11
 _HEADER = struct.Struct("=IHHII")
+_HEADER_START = struct.Struct("=IH")
+"""Length and kind of a message."""
 _ATTRIBUTE = struct.Struct("=HH")
 _MESSAGE = struct.Struct("=BB2x2s2s16s16s12x12xII")
 """inet_diag_msg: family, state, ports and addresses of both ends, uid, inode."""
@@ -130,19 +132,23 @@ def local_ports(datagram: bytes) -> tuple[set[int], bool]:
 def _spans(datagram: bytes) -> tuple[list[tuple[int, int]], bool]:
     """Return where the rows of one datagram begin and end, and whether the dump ends with it."""
     spans: list[tuple[int, int]] = []
-    offset = 0
-    while offset < len(datagram):
-        length, kind, *_ = _HEADER.unpack_from(datagram, offset)
-        start = offset + _HEADER.size
-        if kind == _NLMSG_ERROR or (kind == _NLMSG_DONE and length >= _HEADER.size + 4):
-            (code,) = struct.unpack_from("=i", datagram, start)
-            if code < 0:
-                raise OSError(-code, "sock_diag refused the dump")
+    offset, size = 0, len(datagram)
+    while offset < size:
+        length, kind = _HEADER_START.unpack_from(datagram, offset)
         if kind in (_NLMSG_ERROR, _NLMSG_DONE):
+            _raise_refusal(kind, datagram[offset + _HEADER.size : offset + length])
             return spans, True
-        spans.append((start, offset + length))
+        spans.append((offset + _HEADER.size, offset + length))
         offset += (length + 3) & ~3
     return spans, False
+
+
+def _raise_refusal(kind: int, body: bytes) -> None:
+    """Raise OSError if a dump that ends has failed."""
+    if kind == _NLMSG_ERROR or len(body) >= 4:
+        (code,) = struct.unpack_from("=i", body)
+        if code < 0:
+            raise OSError(-code, "sock_diag refused the dump")
 
 
 def proc_rows(

@@ -13,6 +13,7 @@ The rules for everything that dartsctl keeps or writes:
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import stat
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from dartsctl.errors import Refused
 from dartsctl.records import record
-from dartsctl.system.users import trusted_users, user_name
+from dartsctl.system.users import is_trusted, user_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ PUBLIC_FOLDER = 0o755
 _WALK = getattr(os, "O_PATH", os.O_RDONLY)  # without O_PATH (macOS) each folder must be readable
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_NO_FOLDER = (errno.ENOTDIR, errno.ELOOP)
+"""What the kernel says of a link, or of anything else that is no folder."""
 _LINKS = 40
 """Links in one path; the limit of the kernel."""
 
@@ -92,11 +95,14 @@ class Folder:
 
         Raises FileNotFoundError, UnsafeFile, OSError.
         """
-        status = self.stat(name)
-        if status and not stat.S_ISDIR(status.st_mode):
-            raise UnsafeFile(self.path / name, _kind(status))
-        folder = _open_or_make(self, name, os.O_RDONLY, make, _new_owner(self.status))
-        return _owned(folder, trusted_users() if owners is None else owners)
+        try:
+            folder = _open_or_make(self, name, os.O_RDONLY, make)
+        except OSError as error:
+            status = self.stat(name) if error.errno in _NO_FOLDER else None
+            if status and not stat.S_ISDIR(status.st_mode):
+                raise UnsafeFile(self.path / name, _kind(status)) from None
+            raise
+        return _owned(folder, owners)
 
     def exists(self, name: str) -> bool:
         """Return whether anything has the name, including a broken link."""
@@ -111,7 +117,7 @@ class Folder:
         """Return whether the file exists. Raises UnsafeFile if it must not be used."""
         status = self.stat(name)
         if status:
-            _check_file(self.path / name, status, owners)
+            _check_file(self, name, status, owners)
         return status is not None
 
     def open(
@@ -124,7 +130,7 @@ class Folder:
         self.check(name, owners=owners)  # a device must not even be opened
         descriptor = os.open(name, flags | _FILE, dir_fd=self.descriptor)
         try:
-            _check_file(self.path / name, os.fstat(descriptor), owners)
+            _check_file(self, name, os.fstat(descriptor), owners)
         except BaseException:
             os.close(descriptor)
             raise
@@ -261,9 +267,7 @@ def open_folder(
     Raises FileNotFoundError, NotADirectoryError, UnsafeFile, OSError.
     """
     path = path.absolute()
-    here = _walk(list(path.parts[1:]), make, owner)
-    with here:
-        descriptor = os.open(".", os.O_RDONLY | _FOLDER, dir_fd=here.descriptor)
+    descriptor = _walk(list(path.parts[1:]), make, owner)
     folder = Folder(path, descriptor, os.fstat(descriptor))
     return folder if owners is None else _owned(folder, owners)
 
@@ -293,30 +297,43 @@ def locate(path: Path) -> tuple[Folder, str]:
     raise UnsafeFile(path, "is one of too many symbolic links")
 
 
-def _walk(names: list[str], make: int | None, owner: tuple[int, int] | None) -> Folder:
-    """Open the folder to which the names lead from the root."""
-    here, links = _root(), 0
+def _walk(names: list[str], make: int | None, owner: tuple[int, int] | None) -> int:
+    """Return a descriptor of the folder to which the names lead from the root, to read it."""
+    here, walked, links = os.open("/", os.O_RDONLY | _FOLDER), ["/"], 0
     try:
         while names:
             name = names.pop(0)
-            target = _link_target(here, name, links)
-            if target is None:
-                there = _open_or_make(here, name, _WALK, make, owner or _new_owner(here.status))
-            else:
-                links += 1
-                names[:0] = [part for part in target.parts if part != target.anchor]
-                there = _root() if target.is_absolute() else _open_in(here, ".", _WALK)
-            os.close(here.descriptor)
+            flags = _WALK if names else os.O_RDONLY
+            there = _open_plain(here, name, flags)
+            if there is None:  # a link, or missing
+                folder = Folder(Path(*walked), here, os.fstat(here))
+                target = _link_target(folder, name, links)
+                if target is None:
+                    there = _open_or_make(folder, name, flags, make, owner).descriptor
+                else:
+                    links += 1
+                    names[:0] = [part for part in target.parts if part != target.anchor] or ["."]
+                    name = target.anchor or "."
+                    there = os.open(name, _WALK | _FOLDER, dir_fd=here)
+            os.close(here)
             here = there
+            walked.append(name)
     except BaseException:
-        os.close(here.descriptor)
+        os.close(here)
         raise
     return here
 
 
-def _root() -> Folder:
-    descriptor = os.open("/", _WALK | _FOLDER)
-    return Folder(Path("/"), descriptor, os.fstat(descriptor))
+def _open_plain(here: int, name: str, flags: int) -> int | None:
+    """Open the folder `name` in an open one; None if it is missing, or a link, or no folder."""
+    try:
+        return os.open(name, flags | _FOLDER, dir_fd=here)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in _NO_FOLDER:
+            return None
+        raise
 
 
 def _link_target(folder: Folder, name: str, links: int) -> Path | None:
@@ -344,7 +361,11 @@ def _link_target(folder: Folder, name: str, links: int) -> Path | None:
 
 
 def _open_or_make(
-    folder: Folder, name: str, flags: int, make: int | None, owner: tuple[int, int] | None
+    folder: Folder,
+    name: str,
+    flags: int,
+    make: int | None,
+    owner: tuple[int, int] | None = None,
 ) -> Folder:
     try:
         return _open_in(folder, name, flags)
@@ -358,7 +379,7 @@ def _open_or_make(
     made = _open_in(folder, name, os.O_RDONLY)
     try:
         if made.status.st_uid == os.geteuid():  # and not another folder in its place
-            _hand_over(made.descriptor, make, owner)
+            _hand_over(made.descriptor, make, owner or _new_owner(folder.status))
         return Folder(made.path, made.descriptor, os.fstat(made.descriptor))
     except BaseException:
         os.close(made.descriptor)
@@ -386,21 +407,29 @@ def _new_owner(status: os.stat_result) -> tuple[int, int] | None:
     return status.st_uid, status.st_gid
 
 
-def _owned(folder: Folder, owners: Collection[int]) -> Folder:
-    if folder.status.st_uid not in owners:
+def _owned(folder: Folder, owners: Collection[int] | None) -> Folder:
+    if not _is_owned(folder.status, owners):
         os.close(folder.descriptor)
         raise ForeignFile(folder.path, folder.status.st_uid)
     return folder
 
 
-def _check_file(path: Path, status: os.stat_result, owners: Collection[int] | None) -> None:
+def _is_owned(status: os.stat_result, owners: Collection[int] | None) -> bool:
+    if owners is None:
+        return is_trusted(status.st_uid)
+    return status.st_uid in owners
+
+
+def _check_file(
+    folder: Folder, name: str, status: os.stat_result, owners: Collection[int] | None
+) -> None:
     """Raise UnsafeFile if it is not a regular file with one name and a trusted owner."""
     if not stat.S_ISREG(status.st_mode):
-        raise UnsafeFile(path, _kind(status))
-    if status.st_uid not in (trusted_users() if owners is None else owners):
-        raise ForeignFile(path, status.st_uid)
+        raise UnsafeFile(folder.path / name, _kind(status))
+    if not _is_owned(status, owners):
+        raise ForeignFile(folder.path / name, status.st_uid)
     if status.st_nlink > 1:
-        raise UnsafeFile(path, "has a second name (a hard link)")
+        raise UnsafeFile(folder.path / name, "has a second name (a hard link)")
 
 
 def _kind(status: os.stat_result) -> str:

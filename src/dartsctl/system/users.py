@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
 def sudo_caller(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
     """Return uid and gid of the user who called sudo; None if nobody did."""
+    if os.geteuid() != 0:
+        return None
     uid, gid = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
-    if os.geteuid() != 0 or not _is_id(uid) or not _is_id(gid) or int(uid) == 0:
+    if not _is_id(uid) or not _is_id(gid) or int(uid) == 0:
         return None
     return int(uid), int(gid)
 
@@ -24,6 +26,11 @@ def trusted_users(environment: Mapping[str, str] = os.environ) -> frozenset[int]
     if caller is not None:
         users.add(caller[0])
     return frozenset(users)
+
+
+def is_trusted(uid: int) -> bool:
+    """Return whether `uid` is one of the trusted users. The caller of sudo is asked for last."""
+    return uid in (0, os.geteuid()) or uid in trusted_users()
 
 
 def user_name(uid: int) -> str:

@@ -63,6 +63,9 @@ class Table:
     def listening_ports(self, ports: Iterable[int]) -> frozenset[int]:
         raise NotImplementedError
 
+    def has_listener(self, port: int) -> bool:
+        raise NotImplementedError
+
     def describe(self, pid: int) -> Process | None:
         raise NotImplementedError
 

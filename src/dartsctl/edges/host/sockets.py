@@ -24,7 +24,7 @@ from dartsctl.edges.host.socket_readers import (
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.records import replace
-from dartsctl.stack.bindings import Endpoint, TransportProtocol
+from dartsctl.stack.bindings import ANY_IPV6, Endpoint, TransportProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -156,6 +156,25 @@ def listening_ports(
     except OSError:
         rows = listeners(wanted, listening_only=True, protocols=("tcp",))
         return frozenset(row.port for row in rows)
+
+
+def has_listener(port: int) -> bool:
+    """Return whether a tcp socket listens on `port`, whatever its address.
+
+    Raises DartsctlError as `listeners` does.
+    """
+    if sys.platform != "linux":
+        return port in listening_ports([port])
+    try:
+        # Linux binds the wildcard of both families only where no socket listens. The table would
+        # take four times as long, and we do not listen: nobody can connect meanwhile.
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            trial.bind((ANY_IPV6, port))
+    except OSError:  # also for other sockets, and on a kernel without IPv6
+        return port in listening_ports([port])
+    return False
 
 
 def occupied(protocol: TransportProtocol, ports: range) -> Mapping[int, Sequence[Listener]] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from dartsctl.errors import Advice, DartsctlError, UsageError
@@ -19,11 +19,11 @@ from dartsctl.system.files import (
     ForeignFile,
     open_folder,
 )
-from dartsctl.system.users import sudo_caller, trusted_users
+from dartsctl.system.users import is_trusted, sudo_caller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -62,8 +62,13 @@ def open_state(path: Path, *, make: bool = False, shared: bool = False) -> Folde
     another user is accepted if its group or everybody may write to it. Raises FileNotFoundError,
     UnsafeFile, OSError.
     """
-    folder = open_folder(path, make=PRIVATE_FOLDER if make else None, owner=sudo_caller())
-    if folder.status.st_uid not in trusted_users() and not (shared and folder.is_shared):
+    try:
+        folder = open_folder(path)
+    except FileNotFoundError:
+        if not make:
+            raise
+        folder = open_folder(path, make=PRIVATE_FOLDER, owner=sudo_caller())
+    if not is_trusted(folder.status.st_uid) and not (shared and folder.is_shared):
         os.close(folder.descriptor)
         raise ForeignFile(folder.path, folder.status.st_uid)
     return folder
@@ -91,10 +96,15 @@ def open_shared(path: Path, name: str, *, make: bool = False) -> Folder:
     UnsafeFile, OSError.
     """
     with open_state(path, make=make, shared=True) as state:
-        mode = PRIVATE_FOLDER | _shared_bits(state)
-        folder = state.subfolder(name, make=mode if make else None, owners=owners_in(state))
-        if make:
-            _share_group(folder.descriptor, state)
+        return shared_subfolder(state, name, make=make)
+
+
+def shared_subfolder(state: Folder, name: str, *, make: bool = False) -> Folder:
+    """Do the same in the opened state folder."""
+    mode = PRIVATE_FOLDER | _shared_bits(state)
+    folder = state.subfolder(name, make=mode if make else None, owners=owners_in(state))
+    if make:
+        _share_group(folder.descriptor, state)
     return folder
 
 
@@ -137,14 +147,20 @@ def _share_group(descriptor: int, folder: Folder) -> None:
             os.fchown(descriptor, -1, folder.status.st_gid)
 
 
-@contextmanager
-def write_errors_as(sentence: str) -> Iterator[None]:
+class write_errors_as:  # noqa: N801 - used like a function
     """Convert an OSError inside this context to a DartsctlError: `sentence` and the reason."""
-    try:
-        yield
-    except OSError as error:
+
+    def __init__(self, sentence: str) -> None:
+        self._sentence = sentence
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if not isinstance(error, OSError):
+            return
         raise DartsctlError(
-            f"{sentence}: {error.strerror or error}",
+            f"{self._sentence}: {error.strerror or error}",
             hint=Advice(
                 "free space or correct the permissions there, "
                 "or set DARTSCTL_STATE_DIR to another folder"

@@ -27,6 +27,7 @@ from dartsctl.edges.state.folder import (
     owners_in,
     parse_json,
     shared_mode,
+    shared_subfolder,
     write_errors_as,
 )
 from dartsctl.records import as_dict, record, replace
@@ -35,7 +36,7 @@ from dartsctl.system.file_lock import try_lock
 from dartsctl.system.files import EVERYBODY, Folder, ForeignFile, UnsafeFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 _README = """\
@@ -78,7 +79,7 @@ class LeaseBook:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def acquire(self, order: Sequence[int], *, confirm: Callable[[int], bool]) -> Lease | None:
+    def acquire(self, order: Iterable[int], *, confirm: Callable[[int], bool]) -> Lease | None:
         """Return a lease of the first port in `order` that is free; None where none is.
 
         A port is free if nobody has leased it and `confirm` (a bind) succeeds. Raises DartsctlError
@@ -92,7 +93,7 @@ class LeaseBook:
         return lease
 
     def _first_free(
-        self, ports: Folder, order: Sequence[int], confirm: Callable[[int], bool]
+        self, ports: Folder, order: Iterable[int], confirm: Callable[[int], bool]
     ) -> tuple[Lease | None, list[int]]:
         """Return the lease, and the ports whose lock somebody else has."""
         locked: list[int] = []
@@ -111,8 +112,9 @@ class LeaseBook:
         try:
             if not confirm(port):
                 return False
-            with self._writing():
-                os.truncate(descriptor, 0)  # the record of the last holder
+            if os.fstat(descriptor).st_size:
+                with self._writing():
+                    os.truncate(descriptor, 0)  # the record of the last holder
         except BaseException:
             os.close(descriptor)
             raise
@@ -197,13 +199,10 @@ class LeaseBook:
         ):
             checkouts.replace(f"{_key(checkout)}.json", text.encode(), mode=shared_mode(checkouts))
 
-    @contextmanager
-    def _writable(self, name: str) -> Iterator[Folder]:
+    def _writable(self, name: str) -> Folder:
         """Open a folder of the book; create it if it is missing. Raises DartsctlError."""
         with self._writing():
-            folder = self._make(name)
-        with folder:
-            yield folder
+            return self._make(name)
 
     @contextmanager
     def _readable(self, name: str) -> Iterator[Folder | None]:
@@ -217,13 +216,11 @@ class LeaseBook:
             yield folder
 
     def _make(self, name: str) -> Folder:
-        with (
-            open_state(self.folder, make=True, shared=True) as state,
-            suppress(FileExistsError, PermissionError),
-        ):
-            if not state.exists("README.txt"):
-                state.add("README.txt", _README.encode())
-        return open_shared(self.folder, name, make=True)
+        with open_state(self.folder, make=True, shared=True) as state:
+            with suppress(FileExistsError, PermissionError):
+                if not state.exists("README.txt"):
+                    state.add("README.txt", _README.encode())
+            return shared_subfolder(state, name, make=True)
 
     def _writing(self) -> AbstractContextManager[None]:
         return write_errors_as(f"cannot write the lease book in {self.folder}")

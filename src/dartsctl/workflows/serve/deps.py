@@ -39,6 +39,8 @@ class Sockets(Protocol):
 
     def listening_ports(self, ports: Iterable[int]) -> frozenset[int]: ...
 
+    def has_listener(self, port: int) -> bool: ...
+
 
 class Processes(Protocol):
     """This host's processes: edges/host/processes.py."""

@@ -15,10 +15,10 @@ from dartsctl.stack.bindings import Endpoint
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from dartsctl.edges.state.leases import Lease
-    from dartsctl.workflows.serve.deps import ServerDeps
+    from dartsctl.edges.state.leases import Lease, LeaseBook
+    from dartsctl.workflows.serve.deps import ServerDeps, Sockets
 
 
 @record
@@ -40,6 +40,29 @@ class LeasedPort:
         self.lease.close()
         if self.listener is not None:
             self.listener.close()
+
+
+def lease_first(
+    order: Sequence[int], confirm: Callable[[int], bool], leases: LeaseBook, sockets: Sockets
+) -> Lease | None:
+    """Lease the first port in `order` that is free, and on which nobody listens at any address.
+
+    `localhost` has two addresses (edge-cases.md#4). A first port that is free, as it mostly is,
+    needs no look into the kernel's socket table; all others are looked up there at once.
+    """
+    first, others = order[:1], order[1:]
+
+    def unheard() -> Iterator[int]:
+        yield from first
+        busy = sockets.listening_ports(others)
+        yield from (port for port in others if port not in busy)
+
+    def is_free(port: int) -> bool:
+        if port in first and sockets.has_listener(port):
+            return False
+        return confirm(port)
+
+    return leases.acquire(unheard(), confirm=is_free)
 
 
 class PortLeasing:
@@ -70,7 +93,10 @@ class PortLeasing:
             listener = self._deps.sockets.listen_on(endpoint)
             return listener is not None
 
-        lease = self._deps.leases.acquire(self._order, confirm=confirm)
+        if self._request.port is None:
+            lease = lease_first(self._order, confirm, self._deps.leases, self._deps.sockets)
+        else:
+            lease = self._deps.leases.acquire(self._order, confirm=confirm)
         if lease is not None:
             self._order = [port for port in self._order if port != lease.port]
             return LeasedPort(lease, listener)
@@ -112,11 +138,7 @@ class PortLeasing:
         return self._deps.sockets.probe(Endpoint(port, self._request.host)) is Probe.IN_USE
 
     def _candidates(self) -> Sequence[int]:
-        """Return the ports to try, in order.
-
-        A port with a listener on any address is left out: `localhost` has two addresses
-        (edge-cases.md#4).
-        """
+        """Return the ports to try, in order."""
         request = self._request
         if request.port is not None:
             for note in port_notes(request.port, request.dev_range):
@@ -131,8 +153,7 @@ class PortLeasing:
         if not self.is_first and self._last in order:
             # it belongs to the checkout's first server, which may be about to lease it
             order = [*(port for port in order if port != self._last), self._last]
-        busy = self._deps.sockets.listening_ports(order)
-        return [port for port in order if port not in busy]
+        return order
 
     def _range_is_full(self) -> DartsctlError:
         dev_range = self._request.dev_range
