@@ -6,6 +6,7 @@ import errno
 import random
 import socket
 import struct
+from functools import partial
 
 import pytest
 
@@ -137,9 +138,12 @@ def test_a_datagram_without_an_end_has_more_to_come() -> None:
 
 
 def test_the_local_ports_are_those_of_the_rows() -> None:
-    several = row(socket.AF_INET, 10, 80, "0.0.0.0") + row(socket.AF_INET6, 10, 5001, "::1")
-    assert local_ports(several) == ({80, 5001}, False)
-    assert local_ports(several + END) == ({80, 5001}, True)
+    alike = row(socket.AF_INET, 10, 80, "0.0.0.0") + row(socket.AF_INET, 10, 443, "127.0.0.1")
+    longer = row(socket.AF_INET6, 10, 5001, "::1", v6only=True)
+    assert local_ports(alike) == ({80, 443}, False)
+    assert local_ports(alike + END) == ({80, 443}, True)
+    assert local_ports(alike + longer + alike + END) == ({80, 443, 5001}, True)
+    assert local_ports(longer + alike) == ({80, 443, 5001}, False)
     assert local_ports(END) == (set(), True)
 
 
@@ -179,6 +183,14 @@ def test_a_tcp_state_is_one_of_four(number: int, state: str) -> None:
 def test_a_socket_that_no_process_has_open_belongs_to_nobody() -> None:
     rows, _ = answer("tcp", row(socket.AF_INET, 6, 80, "127.0.0.1", uid=0, inode=0) + END)
     assert [(listener.inode, listener.uid) for listener in rows] == [(0, None)]
+
+
+@pytest.mark.parametrize("kind", [NLMSG_ERROR, NLMSG_DONE])
+def test_a_dump_that_is_refused_after_rows_is_an_error(kind: int) -> None:
+    refusal = message(kind, struct.pack("=i", -errno.ENOENT) + b"\0" * 16)
+    for read in (local_ports, partial(answer, "tcp")):
+        with pytest.raises(OSError, match="refused"):
+            read(row(socket.AF_INET, 10, 80, "0.0.0.0") + refusal)
 
 
 @pytest.mark.parametrize("kind", [NLMSG_ERROR, NLMSG_DONE])

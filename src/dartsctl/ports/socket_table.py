@@ -30,6 +30,8 @@ _MESSAGE = struct.Struct("=BB2x2s2s16s16s12x12xII")
 """inet_diag_msg: family, state, ports and addresses of both ends, uid, inode."""
 _LOCAL_PORT = struct.Struct(">4xH")
 """Of the same message, only the local port."""
+_ROW_START = struct.Struct("=IH14xBB")
+"""A header and the first fields of such a message: length, kind, both bytes of the local port."""
 
 # A comparison is one operation, and a second one that carries the port. The length of an attribute
 # has 16 bits.
@@ -125,14 +127,37 @@ def local_ports(datagram: bytes) -> tuple[set[int], bool]:
 
     Raises OSError with the kernel's errno.
     """
-    spans, is_last = _spans(datagram)
-    return {_LOCAL_PORT.unpack_from(datagram, start)[0] for start, _ in spans}, is_last
+    ports, read = _ports_of_first_rows(datagram)
+    spans, is_last = _spans(datagram, read)
+    ports.update(_LOCAL_PORT.unpack_from(datagram, start)[0] for start, _ in spans)
+    return ports, is_last
 
 
-def _spans(datagram: bytes) -> tuple[list[tuple[int, int]], bool]:
-    """Return where the rows of one datagram begin and end, and whether the dump ends with it."""
+def _ports_of_first_rows(datagram: bytes) -> tuple[set[int], int]:
+    """Return the local ports of the first rows that are equally long, and where these end.
+
+    Mostly that is all of them, and reading them in one go takes half the time.
+    """
+    ports: set[int] = set()
+    read = 0
+    length, _ = _HEADER_START.unpack_from(datagram)
+    if length <= _ROW_START.size or length % 4:
+        return ports, read
+    row = struct.Struct(f"{_ROW_START.format}{length - _ROW_START.size}x")
+    for own_length, kind, high, low in row.iter_unpack(
+        datagram[: len(datagram) // length * length]
+    ):
+        if own_length != length or kind in (_NLMSG_ERROR, _NLMSG_DONE):
+            break
+        ports.add(high << 8 | low)
+        read += length
+    return ports, read
+
+
+def _spans(datagram: bytes, offset: int = 0) -> tuple[list[tuple[int, int]], bool]:
+    """Return where the rows from `offset` on begin and end, and whether the dump ends with them."""
     spans: list[tuple[int, int]] = []
-    offset, size = 0, len(datagram)
+    size = len(datagram)
     while offset < size:
         length, kind = _HEADER_START.unpack_from(datagram, offset)
         if kind in (_NLMSG_ERROR, _NLMSG_DONE):

@@ -299,12 +299,13 @@ def locate(path: Path) -> tuple[Folder, str]:
 
 def _walk(names: list[str], make: int | None, owner: tuple[int, int] | None) -> int:
     """Return a descriptor of the folder to which the names lead from the root, to read it."""
-    here, walked, links = os.open("/", os.O_RDONLY | _FOLDER), ["/"], 0
+    here, walked = _start(names)
+    links = 0
     try:
         while names:
             name = names.pop(0)
             flags = _WALK if names else os.O_RDONLY
-            there = _open_plain(here, name, flags)
+            there = _open_plain(name, flags, here)
             if there is None:  # a link, or missing
                 folder = Folder(Path(*walked), here, os.fstat(here))
                 target = _link_target(folder, name, links)
@@ -324,10 +325,24 @@ def _walk(names: list[str], make: int | None, owner: tuple[int, int] | None) -> 
     return here
 
 
-def _open_plain(here: int, name: str, flags: int) -> int | None:
+def _start(names: list[str]) -> tuple[int, list[str]]:
+    """Open the first name, which is then taken from `names`, or else the root.
+
+    Return the descriptor, and where it leads.
+    """
+    if names:
+        first = f"/{names[0]}"
+        here = _open_plain(first, _WALK if len(names) > 1 else os.O_RDONLY)
+        if here is not None:
+            del names[0]
+            return here, [first]
+    return os.open("/", os.O_RDONLY | _FOLDER), ["/"]
+
+
+def _open_plain(name: str, flags: int, folder: int | None = None) -> int | None:
     """Open the folder `name` in an open one; None if it is missing, or a link, or no folder."""
     try:
-        return os.open(name, flags | _FOLDER, dir_fd=here)
+        return os.open(name, flags | _FOLDER, dir_fd=folder)
     except FileNotFoundError:
         return None
     except OSError as error:

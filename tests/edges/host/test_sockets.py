@@ -369,6 +369,15 @@ def test_the_rule_for_socket_tables_equals_the_truth_table_for_sockets_that_sure
     assert agrees(cells, CELLS[name])
 
 
+@linux_only
+@pytest.mark.parametrize("name", CELLS)
+def test_a_listener_is_noticed_at_any_address_and_no_other_socket_counts_as_one(
+    name: str, port: int, open_here: ExitStack
+) -> None:  # edge-cases.md#4
+    port = make_row(name, port, open_here)
+    assert sockets.has_listener(port) == name.startswith("LISTEN")
+
+
 # More about the probe
 
 

@@ -58,7 +58,10 @@ def read_sock_diag(
 
 
 def read_listening_ports(ports: frozenset[int]) -> set[int]:
-    """Return those of `ports` on which a tcp socket listens, by sock_diag. Raises OSError."""
+    """Return on which of `ports`, and maybe on which others, a tcp socket listens, by sock_diag.
+
+    Raises OSError.
+    """
     listening: set[int] = set()
     with _sock_diag() as kernel:
         for request in requests("tcp", ports, listening_only=True):
@@ -67,7 +70,7 @@ def read_listening_ports(ports: frozenset[int]) -> set[int]:
             while not is_last:
                 chunk, is_last = local_ports(kernel.recv(_LARGEST_DATAGRAM))
                 listening |= chunk
-    return listening & ports
+    return listening
 
 
 def _sock_diag() -> socket.socket:

@@ -152,7 +152,7 @@ def listening_ports(
     if not wanted:
         return wanted
     try:
-        return frozenset(read(wanted))
+        return wanted & read(wanted)
     except OSError:
         rows = listeners(wanted, listening_only=True, protocols=("tcp",))
         return frozenset(row.port for row in rows)

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from dartsctl.workflows.deps import Deps
 
 
-class Sockets(Protocol):
+class ListeningPorts(Protocol):
+    """Where something listens on this host: edges/host/sockets.py."""
+
+    def listening_ports(self, ports: Iterable[int]) -> frozenset[int]: ...
+
+    def has_listener(self, port: int) -> bool: ...
+
+
+class Sockets(ListeningPorts, Protocol):
     """This host's sockets: edges/host/sockets.py."""
 
     def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe: ...
@@ -36,10 +44,6 @@ class Sockets(Protocol):
         listening_only: bool = False,
         protocols: Sequence[TransportProtocol] = ...,
     ) -> tuple[Listener, ...]: ...
-
-    def listening_ports(self, ports: Iterable[int]) -> frozenset[int]: ...
-
-    def has_listener(self, port: int) -> bool: ...
 
 
 class Processes(Protocol):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dartsctl.edges.state.leases import Lease, LeaseBook
-    from dartsctl.workflows.serve.deps import ServerDeps, Sockets
+    from dartsctl.workflows.serve.deps import ListeningPorts, ServerDeps
 
 
 @record
@@ -43,7 +43,7 @@ class LeasedPort:
 
 
 def lease_first(
-    order: Sequence[int], confirm: Callable[[int], bool], leases: LeaseBook, sockets: Sockets
+    order: Sequence[int], confirm: Callable[[int], bool], leases: LeaseBook, sockets: ListeningPorts
 ) -> Lease | None:
     """Lease the first port in `order` that is free, and on which nobody listens at any address.
 
