@@ -151,20 +151,23 @@ MEASUREMENTS: dict[str, Callable[..., Measurement]] = {
 
 
 def take(book: LeaseBook, first: int, last: int) -> Lease:
-    """Scan the range once, lock a port that nobody listens on, and bind it to confirm."""
+    """Lease the first port of the range that nobody listens on and that can be bound."""
     from dartsctl.edges.host import sockets
     from dartsctl.ports.allocation import PortRange, candidates
     from dartsctl.ports.listeners import Probe
     from dartsctl.stack.bindings import Endpoint
+    from dartsctl.workflows.serve import lease as serve
 
-    listening_ports = getattr(sockets, "listening_ports", _from_rows)  # older versions lack it
     order = candidates(PortRange(first, last), preferred=None, start=0, avoid=frozenset())
-    busy = listening_ports(order)
 
     def is_free(port: int) -> bool:
         return sockets.probe(Endpoint(port, "127.0.0.1")) is Probe.FREE
 
-    lease = book.acquire([port for port in order if port not in busy], confirm=is_free)
+    if hasattr(serve, "lease_first"):
+        lease = serve.lease_first(order, is_free, book, sockets)
+    else:  # older versions scan the whole range first
+        busy = _from_rows(order)
+        lease = book.acquire([port for port in order if port not in busy], confirm=is_free)
     if lease is None:
         raise RuntimeError(f"no port of {first}-{last} is free: ss -ltn")
     return lease
