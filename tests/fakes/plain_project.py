@@ -143,7 +143,12 @@ class Project:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A project with one service in dev and prod, a healthy Compose and no engine."""
-    folder = tmp_path / "shop"
+    return make_project(tmp_path)
+
+
+def make_project(parent: Path) -> Project:
+    """Make such a project in a folder, for a fixture of a whole file."""
+    folder = parent / "shop"
     folder.mkdir()
     environ = {
         name: value
