@@ -81,8 +81,8 @@ def replace(record: T, /, **changes: Any) -> T:
 
     Raises TypeError for a name that is no field, and for what is no record.
     """
-    values = {name: getattr(record, name) for name in fields(type(record))}
-    return type(record)(**{**values, **changes})
+    own = record.__dict__
+    return type(record)(**({name: own[name] for name in fields(type(record))} | changes))
 
 
 def fields(cls: type, /) -> Mapping[str, Field]:
@@ -92,6 +92,14 @@ def fields(cls: type, /) -> Mapping[str, Field]:
     """
     if not is_record(cls):
         raise TypeError(f"{cls.__name__} is no record")
+    known = cls.__dict__.get("_fields")
+    if known is None:
+        known = _read_fields(cls)
+        cls._fields = known  # type: ignore[attr-defined]  # of records alone
+    return known
+
+
+def _read_fields(cls: type) -> dict[str, Field]:
     described: dict[str, Field] = {}
     for base in reversed(cls.__mro__):
         if "_is_kw_only" not in base.__dict__:
