@@ -252,6 +252,13 @@ def test_ports_loads_nothing_more_without_an_engine(start: Start) -> None:
     assert (ran.code, ran.heavy) == (0, set()), ran.output
 
 
+def test_plain_settings_are_read_without_tomllib(start: Start, project: Path) -> None:
+    assert "tomllib" not in start("ports", "--json").modules
+    with (project / "dartsctl.toml").open("a") as settings:
+        settings.write('"api" = [\n]\n')
+    assert "tomllib" in start("ports", "--json").modules
+
+
 def test_guard_loads_no_library(start: Start, project: Path) -> None:
     venv.create(project / ".venv", symlinks=True)
     for words in (["install"], ["status", "--json"], ["remove"]):

@@ -10,6 +10,7 @@ import os
 import re
 from typing import TYPE_CHECKING, TypeVar
 
+from dartsctl.config import plain_toml
 from dartsctl.errors import Advice, UsageError
 from dartsctl.records import record
 from dartsctl.system import bounded_file
@@ -122,6 +123,9 @@ def in_folder(folder: Path, trust: Trust) -> SettingsFile | None:
     if data is None:
         return _in_pyproject(folder / PYPROJECT, trust)
     text = _text(path, data)
+    plain = plain_toml.parse(text)
+    if plain is not None:
+        return SettingsFile(path, plain[0], (), plain[1])
     return SettingsFile(path, _parsed(path, text), (), line_numbers(text))
 
 
@@ -189,7 +193,7 @@ def _text(path: Path, data: bytes) -> str:
 
 
 def _parsed(path: Path, text: str) -> dict[str, object]:
-    import tomllib  # late: commands without a settings file do not pay for it
+    import tomllib  # late: who has plain settings does not pay for it
 
     try:
         return tomllib.loads(text)
