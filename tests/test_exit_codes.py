@@ -17,6 +17,7 @@ import pytest
 import typer
 
 from dartsctl import cli
+from dartsctl.cli.parameters import Verb
 from dartsctl.errors import DartsctlError, ExitCode
 from fakes.machines import ANSWERS_VERSION, write_script
 
@@ -129,7 +130,7 @@ def test_a_bug_with_json_is_one_document(
     def broken(*_self: object, **_given: object) -> int:
         raise RuntimeError
 
-    monkeypatch.setattr(typer.Typer, "__call__", broken)
+    monkeypatch.setattr(Verb, "call", broken)
     assert cli.main(["ports", "--json"]) == ExitCode.BUG
     assert json.loads(capfd.readouterr().out)["exit_code"] == ExitCode.BUG
 
@@ -138,7 +139,7 @@ def test_ctrl_c_anywhere_else_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> 
     def interrupted(*_self: object, **_given: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(typer.Typer, "__call__", interrupted)
+    monkeypatch.setattr(Verb, "call", interrupted)
     assert cli.main(["ports"]) == ExitCode.INTERRUPTED
 
 
@@ -148,6 +149,6 @@ def test_an_error_has_its_own_code(
     def refused(*_self: object, **_given: object) -> int:
         raise DartsctlError("no", details=("because",), hint="date", code=ExitCode.REFUSED)
 
-    monkeypatch.setattr(typer.Typer, "__call__", refused)
+    monkeypatch.setattr(Verb, "call", refused)
     assert cli.main(["ports"]) == ExitCode.REFUSED
     assert capfd.readouterr().err == "error: no\n  because\nnext: date\n"

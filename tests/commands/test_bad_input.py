@@ -388,7 +388,7 @@ def test_without_permission_for_the_engine_the_group_is_named(
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
-    if as_nobody("-c", "import dartsctl.cli").code:
+    if as_nobody("-c", "import dartsctl.cli.app").code:
         pytest.skip("this checkout or its virtual environment is readable for its owner alone")
     for words in (("check", "-f", "compose.json"), ("check", "-f", "compose.json", "-q")):
         result = as_nobody("-m", "dartsctl", *words)
