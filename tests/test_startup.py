@@ -183,6 +183,7 @@ def test_help_loads_nothing_but_what_reads_it(
         "dartsctl.cli.baked_help",
         "dartsctl.cli.typed_words",
         "dartsctl.system",
+        "dartsctl.system.collector",
         "dartsctl.system.interrupts",
     }
     assert ran.modules.isdisjoint(UNNEEDED)

@@ -37,9 +37,10 @@ def answer(words: list[str]) -> int:
     """
     if words in (["--version"], ["-V"]) and _is_written(f"dartsctl {__version__}\n"):
         return 0
-    from dartsctl.system import interrupts
+    from dartsctl.system import collector, interrupts
 
     interrupts.watch()
+    collector.run_rarely()
     end_early = _start_early(words)
     from dartsctl.cli import main
 

@@ -59,7 +59,9 @@ def dev_server(
         )
     from dartsctl.commands.dev import DevRequest
     from dartsctl.commands.dev import dev as run_dev
+    from dartsctl.system import collector
 
+    collector.run_as_usual()
     settings = common.settings()
     deps = deps_of(common, remembers=ONE_RUN)
     environment, problem = None, ""

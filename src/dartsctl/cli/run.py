@@ -35,7 +35,9 @@ def run(*, common: Common, command: list[str], options: ServerOptions) -> int:
     from dartsctl.cli.deps import deps_of
     from dartsctl.cli.server_request import run_request, service_lookup
     from dartsctl.commands.run import run as run_server
+    from dartsctl.system import collector
 
+    collector.run_as_usual()
     settings = common.settings()
     deps = deps_of(common)
     request = run_request(settings, options, tuple(command), deps.screen)

@@ -337,7 +337,9 @@ def logs(
     )
     from dartsctl.commands.logs import LogsRequest
     from dartsctl.commands.logs import logs as run_logs
+    from dartsctl.system import collector
 
+    collector.run_as_usual()
     request = LogsRequest(
         environment,
         tuple(services or ()),

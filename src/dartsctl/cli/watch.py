@@ -78,7 +78,9 @@ def watch_stack(
 
         return dry_run(_request(common, name, options), deps=deps_of(common))
     from dartsctl.commands.watch import watch as run_watch
+    from dartsctl.system import collector
 
+    collector.run_as_usual()
     return run_watch(_request(common, name, options), deps=deps_of(common, remembers=WATCHING))
 
 
