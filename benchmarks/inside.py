@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import resource
 import socket
 import sys
 import time
@@ -30,7 +31,15 @@ TIMES = 20
 NO_PORT = 0
 HELD: list[object] = []
 """Leases and sockets that last as long as this process."""
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+def cpu() -> float:
+    """Return the CPU time of this process and of those that it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+CLOCKS = {"wall": time.perf_counter, "cpu": cpu}
 
 
 @dataclass(frozen=True, slots=True)

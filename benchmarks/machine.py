@@ -33,7 +33,7 @@ def facts(python: str) -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "python_start_ms": _python_start(python),
-        "docker": output("docker", "version", "--format", "{{.Client.Version}}"),
+        "docker": docker_version(output("docker", "--version")),
         "compose": output("docker", "compose", "version", "--short"),
         "engine": output("docker", "version", "--format", "{{.Server.Version}}"),
     }
@@ -50,6 +50,14 @@ def lines(machine: Mapping[str, Any]) -> list[str]:
         f"Python {machine['python']} ({start})",
         docker(machine),
     ]
+
+
+def docker_version(text: str | None) -> str | None:
+    """Return the number in `Docker version 28.2.2, build e6534b4`."""
+    for word in (text or "").replace(",", " ").split():
+        if word[0].isdigit():
+            return word
+    return None
 
 
 def docker(machine: Mapping[str, Any]) -> str:

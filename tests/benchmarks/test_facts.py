@@ -25,6 +25,19 @@ def test_a_program_that_fails_or_is_missing_is_unknown() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("Docker version 28.2.2, build e6534b4", "28.2.2"),
+        ("Docker version 20.10.24+dfsg1, build 297e128", "20.10.24+dfsg1"),
+        ("podman", None),
+        (None, None),
+    ],
+)
+def test_the_version_of_docker_needs_no_engine(text: str | None, version: str | None) -> None:
+    assert machine.docker_version(text) == version
+
+
+@pytest.mark.parametrize(
     ("docker", "engine", "text"),
     [
         (None, None, "no docker"),
