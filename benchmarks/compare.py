@@ -94,6 +94,9 @@ def main(argv: Sequence[str]) -> int:
 
 def differences(options: argparse.Namespace, folder: Path) -> int:
     """Measure both versions, and print what differs."""
+    targets = comparable(TARGETS, options.only)
+    if not targets:
+        raise Failed(f"nothing to compare has {options.only!r} in its name")
     sha = install.commit_of(options.ref)
     environments = {"old": install.of_commit(sha), "new": install.current()}
     old, new = products(folder, environments, cpu if options.cpu else wall)
@@ -106,7 +109,7 @@ def differences(options: argparse.Namespace, folder: Path) -> int:
         rows.append(difference(target, new, old, plan_of(options, PLAN)))
         print(rows[-1].line, flush=True)
 
-    for_each(comparable(TARGETS, options.only), measure)
+    for_each(targets, measure)
     worse = [row.name for row in rows if row.is_worse(options.limit)]
     print(f"\n{len(worse)} slower than {options.limit:g}")
     print("".join(f"  {name}\n" for name in worse), end="")

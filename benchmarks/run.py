@@ -21,7 +21,7 @@ import machine
 import reaction
 import stacks
 import starting
-from measure import Plan
+from measure import Failed, Plan
 from session import guarded, heading, parser, plan_of, products, write
 from table import HEADER, Row, document, summary
 from targets import Bench, Target, for_each
@@ -38,6 +38,8 @@ def main(argv: Sequence[str]) -> int:
 def bench(options: argparse.Namespace, folder: Path) -> int:
     """Measure the targets that were selected."""
     selected = [target for target in TARGETS if options.only in target.name]
+    if not selected:
+        raise Failed(f"no target has {options.only!r} in its name")
     install.tools()
     (product,) = products(folder, {"bench": install.current()})
     facts = machine.facts(product.python)

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import random
+import shutil
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ from product import PORT_COUNT, Product
 
 _PORTS = (62_000, 65_000)
 _LOCK = 61_999
+_FOLDER = "dartsctl-benchmark-"
 _INTERRUPTED = 130
 
 
@@ -102,10 +104,10 @@ def guarded(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        with _alone(lock), tempfile.TemporaryDirectory(prefix="dartsctl-bench-") as folder:
+        with _alone(lock), _folder() as folder:
             clean()
             try:
-                return work(Path(folder))
+                return work(folder)
             finally:
                 clean()
     except KeyboardInterrupt:
@@ -114,6 +116,15 @@ def guarded(
     except Failed as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a folder that is removed at the end. What a killed run left is removed, too."""
+    for leftover in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_FOLDER) as folder:
+        yield Path(folder)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -41,32 +41,32 @@ def _dev_url(product: Product) -> Iterator[Timed]:
 
 @contextlib.contextmanager
 def _a_server(product: Product, folder: Path) -> Iterator[None]:
-    """Run a small server in a project, until `dev url` knows it."""
-    argv = [product.script, "run", "--", sys.executable, "-m", "http.server", "{port}"]
+    """Run a small server in a project, until `dev url` knows it.
+
+    It ends with our end of the pipe, so also when this process is killed.
+    """
+    server = [product.script, "run", "--", sys.executable, "-m", "http.server", "{port}"]
     with subprocess.Popen(
-        argv,
+        ["sh", "-c", '"$@" & read end; kill $!; wait', "sh", *server],
         cwd=folder,
         env=product.environ,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         process_group=0,
-    ) as server:
-        try:
-            _await_url(product, folder, server)
-            yield
-        finally:
-            server.terminate()
+    ):
+        _await_url(product, folder)
+        yield
 
 
-def _await_url(product: Product, folder: Path, server: subprocess.Popen[bytes]) -> None:
+def _await_url(product: Product, folder: Path) -> None:
     """Wait until `dev url` knows the server. Raises Failed."""
     url = [product.script, "dev", "url"]
     deadline = time.monotonic() + _SERVER_STARTS
     while subprocess.run(
         url, cwd=folder, env=product.environ, capture_output=True, check=False
     ).returncode:
-        if server.poll() is not None or time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             raise Failed("`dartsctl run -- python -m http.server {port}` did not start")
         time.sleep(0.1)
 

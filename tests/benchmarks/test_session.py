@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,12 +29,25 @@ def handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Set a folder for temporary files, where nobody's run is disturbed."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
 @pytest.fixture
 def lock() -> int:
     return ports_of_a_test(1)[0]
 
 
-def test_the_folder_is_there_during_the_run_only(lock: int) -> None:
+def test_the_folder_is_there_during_the_run_only(lock: int, temporary: Path) -> None:
+    killed = temporary / "dartsctl-benchmark-killed"
+    killed.mkdir()
+    (killed / "state").write_text("")
+    (temporary / "other").mkdir()
     folders: list[Path] = []
 
     def work(folder: Path) -> int:
@@ -43,6 +57,7 @@ def test_the_folder_is_there_during_the_run_only(lock: int) -> None:
 
     assert guarded(work, lock=lock, clean=lambda: None) == 1
     assert not folders[0].exists()
+    assert [place.name for place in temporary.iterdir()] == ["other"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
