@@ -40,8 +40,8 @@ _FILE_LIMIT = 1 << 20
 """Bytes of a file that are searched for the variable."""
 _FRESH = 10.0
 """Seconds for which an answer counts: while one waits for a lock, the files may change."""
-_VERBS = frozenset({"check", "up"})
-"""The verbs that begin with a `config`."""
+_VERBS = frozenset({"check", "up", "down", "restart", "dev"})
+"""The verbs that begin with a `config`. For `dev url` and its like no call is remembered."""
 _OF_DISPLAY = frozenset(
     ("--json", "--quiet", "-q", "--verbose", "-v", "--no-color", "--no-input", "--yes", "-y")
 )

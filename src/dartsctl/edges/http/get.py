@@ -74,7 +74,7 @@ def get(
 def connect(address: str, port: int, *, deadline: float) -> str:
     """Return "open", or why no connection was made, in the kernel's words."""
     try:
-        with socket.create_connection((address, port), timeout=deadline):
+        with _open(address, port, deadline):
             return "open"
     except TimeoutError:
         return f"no answer within {deadline:g} s"
@@ -117,7 +117,7 @@ def _connected(
     address: str, port: int, until: float, tls_host: str | None, preface: bytes = b""
 ) -> socket.socket:
     """Return a connection that began with `preface`, with TLS for `tls_host`."""
-    connection = socket.create_connection((address, port), timeout=_seconds_left(until))
+    connection = _open(address, port, _seconds_left(until))
     if preface:
         connection.sendall(preface)
     if tls_host is None:
@@ -133,6 +133,22 @@ def _connected(
     except BaseException:
         connection.close()
         raise
+
+
+def _open(address: str, port: int, seconds: float) -> socket.socket:
+    """Return a connection. A name is looked up, which loads the codec for names of hosts."""
+    is_ipv6 = ":" in address and "%" not in address
+    if not is_ipv6 and not (address.isascii() and address.replace(".", "").isdecimal()):
+        return socket.create_connection((address, port), timeout=seconds)
+    family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        connection.connect((address, port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _first_line(connection: socket.socket, path: str, host: str, until: float) -> bytes:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dartsctl.edges.project import guards, venvs
-from dartsctl.edges.state.guard_book import GuardBook
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.text.phrases import shell_command
 
@@ -14,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dartsctl.edges.screen.output import Screen
+    from dartsctl.edges.state.guard_book import GuardBook
     from dartsctl.ports.allocation import Allocation
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.inputs import Intent
@@ -32,6 +31,8 @@ def refresh_guards(
         return
     if intent.services or preflight.another_stack:
         return
+    from dartsctl.edges.state.guard_book import GuardBook
+
     owners = documented.united_with(preflight.stack.published_ports).owners
     try:
         book = GuardBook(deps.state)
@@ -43,6 +44,8 @@ def refresh_guards(
 
 
 def _refresh(path: Path, owners: Mapping[int, str], book: GuardBook, screen: Screen) -> None:
+    from dartsctl.edges.project import guards, venvs
+
     try:
         venv = venvs.at(path, source="guard")
     except UsageError:
