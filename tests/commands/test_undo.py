@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import pytest
 
 from dartsctl.cli.deps import Common, deps_of
 from dartsctl.config.environment import adhoc
+from dartsctl.records import replace
 from dartsctl.workflows.preflight.inputs import Intent
 from dartsctl.workflows.preflight.preflight import Preflight, run_preflight
 from dartsctl.workflows.up.undo import Attempt

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.edges.host.container_root import ContainerRoot
     from dartsctl.ports.listeners import Listener
     from dartsctl.stack.containers import Container
     from dartsctl.stack.model import Service
@@ -62,6 +63,7 @@ class ContainerProbes:
         self._readable: set[str] = set()
         self.commands: dict[str, tuple[str, ...]] = {}
         """Container id -> entry point and command."""
+        self._search_paths: dict[str, str] = {}
         self.silent: set[str] = set()
         """Ids of the containers about which the engine did not answer: they are asked once."""
         self.unknown: list[str] = []
@@ -151,6 +153,7 @@ class ContainerProbes:
             self._deps.sleep(_OOM_DELAY)
             facts = (self._inspect(container) or inspection).of_service(container.service)
         self.commands[container.id] = inspection.command
+        self._search_paths[container.id] = inspection.environment.get("PATH", "")
         facts = replace(facts, wanted=self._wanted(facts))
         if self.is_brief:
             return facts
@@ -200,6 +203,15 @@ class ContainerProbes:
         return tuple(
             LoggedLine(line.text, parse_moment(line.when)) for line in lines if line.text.strip()
         )
+
+    def root(self, container: ContainerFacts) -> ContainerRoot | None:
+        """Return the root folder of a container that runs on this host, else None."""
+        if not container.runs or not self._preflight.engine.is_here:
+            return None
+        from dartsctl.edges.host.container_root import ContainerRoot
+
+        path = self._search_paths.get(container.id, "")
+        return ContainerRoot(container.id, container.pid, path)
 
     def connections(self, container: ContainerFacts) -> tuple[Listener, ...]:
         """Return the connections of a container; none if they are not readable."""

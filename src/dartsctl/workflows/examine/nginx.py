@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dartsctl.diagnosis.facts import ContainerFacts
     from dartsctl.diagnosis.nginx.config import Config, Listen
     from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.edges.host.container_root import ContainerRoot
 
 _MAIN_FILE = regex(
     r"(?:^|[\s/'\"])(?:nginx|nginx-debug|openresty|angie)\s(?:daemon o(?:ff|n);|[^|&;\n])*?"
@@ -85,21 +86,25 @@ class LogReading:
 
 
 def configuration(
-    container: ContainerFacts, command: Sequence[str], control: EngineControl
+    container: ContainerFacts,
+    command: Sequence[str],
+    control: EngineControl,
+    root: ContainerRoot | None = None,
 ) -> ConfigReading:
     """Return the configuration: by `nginx -T` in the container, else from its files.
 
-    nginx prints nothing while a name or a certificate is missing (edge-cases.md#71).
+    nginx prints nothing while a name or a certificate is missing (edge-cases.md#71). `root`: the
+    container's folder, if it is on this host: what is surely not there is not asked for.
     """
     main = main_file(command)
     reason = f"{container.name} is {container.state}"
     try:
         if container.runs:
-            files, reason = _dump(container, main, control)
+            files, reason = _dump(container, main, control, root)
             if files:
                 source = f"nginx -T in {container.name}"
                 return ConfigReading(nginx_config.read(files), "", source)
-        reading = _from_files(container, main, control)
+        reading = _from_files(container, main, control, root)
         if reading:
             return ConfigReading(reading.config, reason, reading.source)
     except DartsctlError as error:
@@ -117,10 +122,12 @@ def main_file(command: Sequence[str]) -> str:
 
 
 def _dump(
-    container: ContainerFacts, main: str, control: EngineControl
+    container: ContainerFacts, main: str, control: EngineControl, root: ContainerRoot | None
 ) -> tuple[dict[str, str], str]:
     """Return what `nginx -T` prints, else none and the reason."""
     reason = f"nginx -T cannot be run in {container.name}"
+    if root and root.lacks_program("nginx"):
+        return {}, reason
     words = ["nginx", "-T"]
     if main:
         words += ["-c", main]
@@ -137,11 +144,13 @@ def _dump(
 
 
 def _from_files(
-    container: ContainerFacts, main: str, control: EngineControl
+    container: ContainerFacts, main: str, control: EngineControl, root: ContainerRoot | None
 ) -> ConfigReading | None:
     """Return the configuration from the first folder that has its main file."""
     folders = (posixpath.dirname(main),) if main else _FOLDERS
     for folder in folders:
+        if root and root.lacks(folder):
+            continue
         place = main if folder == "/" else f"{folder}/."  # never everything
         files = _texts(control.archive(container.id, place), folder)
         path = main or f"{folder}/nginx.conf"

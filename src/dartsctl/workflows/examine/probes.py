@@ -220,7 +220,8 @@ class StackProbes:
 
     def _configuration(self, front: ContainerFacts, control: EngineControl) -> ConfigReading:
         command = self._containers.commands.get(front.id, ())
-        return examine_nginx.configuration(front, command, control)
+        root = self._containers.root(front)
+        return examine_nginx.configuration(front, command, control, root)
 
     def _find_proxy(
         self, services: Mapping[str, ServiceFacts], readings: Mapping[str, ConfigReading]
