@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import re
 import subprocess
@@ -18,6 +19,15 @@ _FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 def module_name(file: Path) -> str:
     """Return the path of a module inside the package: `ports/conflicts.py`."""
     return file.relative_to(SOURCE).as_posix()
+
+
+def literals(module: str, name: str) -> tuple[str, ...]:
+    """Return the words of a `Literal` type that only type checkers see: `NAME = Literal[...]`."""
+    for node in ast.walk(ast.parse((SOURCE / module).read_text())):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            words = ast.literal_eval(ast.unparse(node.value).removeprefix("Literal"))
+            return tuple(words)
+    raise LookupError(f"{module} has no {name}")
 
 
 @functools.cache

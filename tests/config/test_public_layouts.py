@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.conventional_names import may_be_meant
-from dartsctl.config.environment import Environment, FilesReader, resolve
+from dartsctl.config.environment import Environment, resolve
 from dartsctl.config.listing import names_in
 from dartsctl.config.load_settings import load
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.errors import UsageError
 from dartsctl.workflows import deps
 from fakes.public_layouts import SkeletonReader, Told, everything_told, reasons
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.config.environment import FilesReader
 
 TOLD = everything_told()
 

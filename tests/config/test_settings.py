@@ -10,10 +10,19 @@ import pytest
 
 from dartsctl.config.file import line_numbers
 from dartsctl.config.load_settings import load
-from dartsctl.config.settings import Settings
+from dartsctl.config.settings import (
+    ENFORCE,
+    HANDOVER,
+    ON_CONFLICT,
+    ON_PORTS,
+    ON_UNSAFE,
+    SERVICES,
+    Settings,
+)
 from dartsctl.errors import ExitCode, UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from fakes.settings_files import touch
+from repository import literals
 
 
 @pytest.fixture
@@ -632,6 +641,23 @@ def test_an_error_in_a_variable_names_the_variable(
 ) -> None:
     touch(project, "compose.prod.yaml")
     assert error_in(project, "", {variable: text}).message.startswith(f"{variable}: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("choices", "module", "name"),
+    [
+        (ON_PORTS, "config/settings.py", "ProductionPorts"),
+        (ON_UNSAFE, "config/settings.py", "Unsafe"),
+        (ON_CONFLICT, "config/settings.py", "OnConflict"),
+        (SERVICES, "config/settings.py", "Services"),
+        (ENFORCE, "server/request.py", "Enforcement"),
+        (HANDOVER, "server/handover.py", "HandoverMode"),
+    ],
+)
+def test_the_choices_of_a_setting_are_the_words_of_its_type(
+    choices: tuple[str, ...], module: str, name: str
+) -> None:
+    assert choices == literals(module, name)
 
 
 # --- lines -------------------------------------------------------------------------------------

@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from dartsctl.ports.holders import DevLease
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
-from dartsctl.stack.bindings import Endpoint, TransportProtocol
+from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.stack.bindings import TransportProtocol
 
 
 class FakeKernel:

@@ -17,12 +17,16 @@ from dartsctl.ports.holders import (
     OwnContainer,
     Unknown,
 )
-from dartsctl.ports.listeners import Listener, State
+from dartsctl.ports.listeners import Listener
 from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Service, Stack
 from fakes.kernel import FakeKernel, container, listening
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.ports.listeners import State
 
 P = 21000
 ANY4, LOOPBACK4 = Endpoint(P, "0.0.0.0"), Endpoint(P, "127.0.0.1")

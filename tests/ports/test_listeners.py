@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.ports.listeners import Listener, State
-from dartsctl.stack.bindings import Endpoint, TransportProtocol
+from dartsctl.ports.listeners import Listener
+from dartsctl.stack.bindings import Endpoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.ports.listeners import State
+    from dartsctl.stack.bindings import TransportProtocol
 
 
 @pytest.mark.parametrize(

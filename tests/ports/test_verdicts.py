@@ -16,13 +16,17 @@ from dartsctl.ports.conflicts import BindingVerdict, Conflict, PortVerdicts, Ver
 from dartsctl.ports.holders import ForeignContainer, OwnContainer, RivalBinding, Unknown
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.verdicts import judge
-from dartsctl.stack.bindings import Endpoint, TransportProtocol
+from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import converge, split_new_and_held
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Network, PortEntry, Service, Stack
 from dartsctl.stack.publishing import Unbound, stack_bindings
 from fakes.kernel import FakeKernel, busy, container, listening
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.stack.bindings import TransportProtocol
 
 OLD = ("20.10.24+dfsg1", "26.1.5+dfsg1")
 NEW = ("28.5.2+dfsg4", "")

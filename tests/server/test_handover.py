@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.server.handover import Handover, HandoverMode, plan_handover, takes_a_socket
+from dartsctl.server.handover import Handover, plan_handover, takes_a_socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.server.handover import HandoverMode
 
 HOST, PORT = "127.0.0.1", 5021
 

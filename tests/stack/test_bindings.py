@@ -10,12 +10,15 @@ import pytest
 from dartsctl.stack.bindings import (
     Endpoint,
     PortBinding,
-    TransportProtocol,
     bracketed,
     normal_address,
     parse_protocol,
     reachable_address,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.stack.bindings import TransportProtocol
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,17 @@ from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.verdicts import judge
 from dartsctl.records import replace
 from dartsctl.stack import blocks
-from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
+from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import converge, split_new_and_held
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Network, PortEntry, Service, Stack
 from dartsctl.stack.publishing import stack_bindings
 from fakes.kernel import FakeKernel, container, listening
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.stack.bindings import TransportProtocol
 
 FIRST = 21000
 ANY = ("0.0.0.0", "::")

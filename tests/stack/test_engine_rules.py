@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.stack.engine_rules import EngineKind, EngineRules
+from dartsctl.stack.engine_rules import EngineRules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.stack.engine_rules import EngineKind
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import os
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.records import record
 from dartsctl.text.masker import Masker
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

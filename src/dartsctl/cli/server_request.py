@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from dartsctl.cli.deps import compose_on, working_folder
 from dartsctl.cli.options import one_of
@@ -138,8 +138,8 @@ def _request(
     env_files: tuple[Path, ...],
     screen: Screen,
 ) -> ServerRequest:
-    from dartsctl.server.handover import HandoverMode
-    from dartsctl.server.request import Enforcement, ServerRequest
+    from dartsctl.config.settings import ENFORCE, HANDOVER
+    from dartsctl.server.request import ServerRequest
     from dartsctl.server.urls import host_name
     from dartsctl.system.users import user_name
 
@@ -164,8 +164,8 @@ def _request(
         health=_health_path(options.health),
         url_host=host_name(server.url_host, branch=branch, checkout=checkout),
         open_page=options.open_page,
-        enforce=one_of("--enforce", options.enforce, get_args(Enforcement)) or server.enforce,
-        handover=one_of("--handover", options.handover, get_args(HandoverMode)) or "auto",
+        enforce=one_of("--enforce", options.enforce, ENFORCE) or server.enforce,
+        handover=one_of("--handover", options.handover, HANDOVER) or "auto",
     )
     return with_env_files(_in_virtual_environment(request, settings), env_files)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.errors import ExitCode
 from dartsctl.ports import drift, unmet_needs
 from dartsctl.records import field, record
@@ -16,6 +14,7 @@ from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import with_kept_moves
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.attribution import Attribution
@@ -12,8 +10,10 @@ from dartsctl.ports.moves import Move
 from dartsctl.records import record, replace
 from dartsctl.stack.blocks import SHORTEST_BLOCK
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
     from dartsctl.config.environment import Environment
     from dartsctl.edges.screen.output import Screen

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.server.lease_record import LeaseRecord, lease_document
 from dartsctl.text.phrases import duration
 from dartsctl.workflows.serve import stop as serve_stop
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from dartsctl.workflows.deps import Deps
 
 _COLUMNS = ("PORT", "URL", "CHECKOUT", "BRANCH", "USER", "AGE", "PID", "COMMAND")

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
-from dartsctl.config.secrets import Kind, Objection
+from dartsctl.config.secrets import Objection
 from dartsctl.records import record
 from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import day, shell_command
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
 
+    from dartsctl.config.secrets import Kind
     from dartsctl.stack.model import Mount, Stack
+
+    KeyState = Literal["fits", "does not fit", "unreadable", "none"]
 
 SOON = 14 * 86400.0
 """Seconds before its end at which a certificate is warned about."""
 
 HTTPS = 443
 
-KeyState = Literal["fits", "does not fit", "unreadable", "none"]
 
 _NAMED = regex(r"(?i)(?:^|[/_.-])(?:certs?|certificates?|ssl|tls|letsencrypt|pki)(?:[/_.-]|$)")
 

@@ -12,7 +12,6 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dartsctl.config.conventional_names import PRODUCTION, WORDS, word_of
 from dartsctl.config.values import check_project
@@ -20,6 +19,7 @@ from dartsctl.errors import Refused
 from dartsctl.records import record
 from dartsctl.system import bounded_file
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

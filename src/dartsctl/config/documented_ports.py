@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.ports.allocation import Allocation
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dartsctl.config.settings import Settings
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.config.conventional_files import (
     ENV_FILES,
@@ -24,8 +23,20 @@ from dartsctl.records import field, record, replace
 from dartsctl.stack import compose_files
 from dartsctl.text.phrases import did_you_mean, shell_command
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Protocol
+
+    class FilesReader(Protocol):
+        """What Compose is asked to pick an environment's files."""
+
+        def is_complete(self, environment: Environment) -> bool:
+            """Return whether Compose can read these files without another one beside them."""
+
+        def has_profile(self, environment: Environment) -> bool:
+            """Return whether a service of these files has one of the environment's profiles."""
+
 
 _ADHOC = "adhoc"
 
@@ -121,16 +132,6 @@ class EnvValue:
     def origin(self) -> str:
         """The place: `.env:3`."""
         return f"{self.file.name}:{self.line}"
-
-
-class FilesReader(Protocol):
-    """What Compose is asked to pick an environment's files."""
-
-    def is_complete(self, environment: Environment) -> bool:
-        """Return whether Compose can read these files without another one beside them."""
-
-    def has_profile(self, environment: Environment) -> bool:
-        """Return whether a service of these files has one of the environment's profiles."""
 
 
 class _Unread:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, TypeVar
 
 from dartsctl.config import plain_toml
 from dartsctl.errors import Advice, UsageError
@@ -17,19 +16,21 @@ from dartsctl.system import bounded_file
 from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import did_you_mean, shell_command
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
+    from typing import TypeVar
 
     from dartsctl.config.trust import Trust
+
+    Value = TypeVar("Value")
 
 SETTINGS_FILE = "dartsctl.toml"
 PYPROJECT = "pyproject.toml"
 
 Key = tuple[str, ...]
 """The path to a value through the tables: `("dev", "files")`."""
-
-Value = TypeVar("Value")
 
 
 @record

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
 
 from dartsctl.config import values
 from dartsctl.config.compose_variables import compose_variables
 from dartsctl.config.file import Key, Setting, SettingsFile, Table, find, in_folder, table
 from dartsctl.config.settings import (
     BUILT_IN,
+    ENFORCE,
+    HANDOVER,
     ON_CONFLICT,
+    ON_PORTS,
+    ON_UNSAFE,
     PRODUCTION,
+    SERVICES,
     DoctorSettings,
     EnvironmentSettings,
     PortSettings,
-    ProductionPorts,
     ServerSettings,
     Settings,
     WatchSettings,
@@ -30,14 +33,12 @@ from dartsctl.config.worktree import worktree_of
 from dartsctl.errors import Advice, UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from dartsctl.records import fields
-from dartsctl.server.handover import HandoverMode
-from dartsctl.server.request import Enforcement
 from dartsctl.stack.waits import SETTLING_TIME
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-_ON_PORTS: tuple[ProductionPorts, ...] = get_args(ProductionPorts)
 _TOP = ("name", *BUILT_IN, "environment", "ports", "server", "doctor", "watch")
 
 
@@ -151,11 +152,11 @@ def _environments(
             files=own.read("files", _files(environment, here.root), None),
             env_files=own.read("env_files", values.paths(here.root), None),
             profiles=own.read("profiles", values.texts, ()),
-            production_ports=own.read("production_ports", values.one_of(_ON_PORTS), "warn"),
+            production_ports=own.read("production_ports", values.one_of(ON_PORTS), "warn"),
             on_conflict=own.read("on_conflict", values.one_of(ON_CONFLICT), None),
             wait_timeout=own.read("wait_timeout", values.seconds, None),
             settling_time=own.read("settling_time", values.seconds_or_zero, SETTLING_TIME),
-            unsafe=own.read("unsafe", values.one_of(("refuse", "warn")), "refuse"),
+            unsafe=own.read("unsafe", values.one_of(ON_UNSAFE), "refuse"),
         )
     return environments
 
@@ -265,9 +266,9 @@ def _server(file: SettingsFile | None, root: Path, tables: list[Table]) -> Serve
         port_variables=own.read("port_variables", values.variable_names, default.port_variables),
         health=own.read("health", values.url_path, default.health),
         replaces=own.read("replaces", values.texts, default.replaces),
-        services=own.read("services", values.one_of(("required", "optional")), default.services),
-        enforce=own.read("enforce", values.one_of(get_args(Enforcement)), default.enforce),
-        handover=own.read("handover", values.one_of(get_args(HandoverMode)), default.handover),
+        services=own.read("services", values.one_of(SERVICES), default.services),
+        enforce=own.read("enforce", values.one_of(ENFORCE), default.enforce),
+        handover=own.read("handover", values.one_of(HANDOVER), default.handover),
         url_host=own.read("url_host", values.url_host, default.url_host),
         ready_timeout=own.read("ready_timeout", values.seconds, default.ready_timeout),
         env={

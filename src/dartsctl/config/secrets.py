@@ -6,37 +6,39 @@ Values come in and never leave: an Objection contains only names and places.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
 
 from dartsctl.records import field, record
 from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import shell_command
 from dartsctl.text.secret_names import is_never_secret, is_secret_name, password_in, userinfo
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from typing import Literal
 
     from dartsctl.stack.model import Stack
+
+    Kind = Literal[
+        "missing",
+        "placeholder",
+        "default",
+        "example",
+        "short",
+        "unread",
+        "readable",
+        "no-certificate",
+        "expired",
+        "not-yet-valid",
+        "mismatch",
+        "expiring",
+        "unchecked",
+        "reserved-domain",
+    ]
 
 SHORTEST = 12
 """Minimum length of a secret, in characters."""
 
-Kind = Literal[
-    "missing",
-    "placeholder",
-    "default",
-    "example",
-    "short",
-    "unread",
-    "readable",
-    "no-certificate",
-    "expired",
-    "not-yet-valid",
-    "mismatch",
-    "expiring",
-    "unchecked",
-    "reserved-domain",
-]
 WARNINGS: frozenset[Kind] = frozenset({"expiring", "unchecked", "reserved-domain"})
 """Kinds that are reported, but do not keep production from starting."""
 

@@ -31,8 +31,6 @@ Relative paths are relative to the folder of the file, in variables too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
-
 from dartsctl.config import conventional_names
 from dartsctl.config.compose_variables import ComposeVariables
 from dartsctl.config.file import Key, dotted
@@ -41,18 +39,26 @@ from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from dartsctl.records import field, record
 from dartsctl.stack.waits import SETTLING_TIME
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import Literal
 
     from dartsctl.server.handover import HandoverMode
     from dartsctl.server.request import Enforcement
 
-ProductionPorts = Literal["warn", "refuse"]
-Unsafe = Literal["refuse", "warn"]
-OnConflict = Literal["ask", "fail", "stop", "remap", "wait"]
-Services = Literal["required", "optional"]
-ON_CONFLICT: tuple[OnConflict, ...] = get_args(OnConflict)
+    ProductionPorts = Literal["warn", "refuse"]
+    Unsafe = Literal["refuse", "warn"]
+    OnConflict = Literal["ask", "fail", "stop", "remap", "wait"]
+    Services = Literal["required", "optional"]
+
+ON_PORTS: tuple[ProductionPorts, ...] = ("warn", "refuse")
+ON_UNSAFE: tuple[Unsafe, ...] = ("refuse", "warn")
+ON_CONFLICT: tuple[OnConflict, ...] = ("ask", "fail", "stop", "remap", "wait")
+SERVICES: tuple[Services, ...] = ("required", "optional")
+ENFORCE: tuple[Enforcement, ...] = ("auto", "hook", "watch", "off")
+HANDOVER: tuple[HandoverMode, ...] = ("auto", "werkzeug", "none")
 
 PRODUCTION = conventional_names.PRODUCTION
 BUILT_IN = ("dev", PRODUCTION)

@@ -6,7 +6,6 @@ No Compose is asked here: every command reads the settings.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from dartsctl.config import conventional_names
 from dartsctl.config.conventional_names import PRODUCTION
@@ -14,6 +13,7 @@ from dartsctl.config.listing import names_in, profiles_mentioned, project_name
 from dartsctl.config.values import normal_project
 from dartsctl.records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path

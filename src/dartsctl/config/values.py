@@ -10,7 +10,6 @@ import os
 import re
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 from dartsctl.config.file import Setting, kind
 from dartsctl.errors import Advice, UsageError
@@ -18,10 +17,13 @@ from dartsctl.ports.allocation import PortRange, candidates
 from dartsctl.text import durations, phrases
 from dartsctl.text.patterns import regex
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TypeVar
 
-Choice = TypeVar("Choice", bound=str)
+    Choice = TypeVar("Choice", bound=str)
+
 
 _USE_DEFAULT = "remove the key to use the default"
 _SECONDS_HINT = "write a number, such as 120"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
 from dartsctl.ports import reservation
 from dartsctl.ports.availability import Obstacle, Reason
 from dartsctl.ports.holders import (
@@ -17,8 +15,10 @@ from dartsctl.ports.holders import (
     Unknown,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from typing import Protocol
 
     from dartsctl.ports.listeners import Listener
     from dartsctl.ports.process import Process
@@ -27,22 +27,21 @@ if TYPE_CHECKING:
     from dartsctl.stack.containers import Container
     from dartsctl.stack.model import Stack
 
+    class SocketOwners(Protocol):
+        """What attribution asks of the host."""
 
-class SocketOwners(Protocol):
-    """What attribution asks of the host."""
+        def listeners(self, port: int) -> tuple[Listener, ...]: ...
 
-    def listeners(self, port: int) -> tuple[Listener, ...]: ...
+        def blockers(self, port: int) -> tuple[Listener, ...]:
+            """Return those of the listeners that surely block: much less work for the kernel."""
 
-    def blockers(self, port: int) -> tuple[Listener, ...]:
-        """Return those of the listeners that surely block: much less work for the kernel."""
+        def describe(self, pid: int) -> Process | None: ...
 
-    def describe(self, pid: int) -> Process | None: ...
+        def container_id_of(self, pid: int) -> str | None: ...
 
-    def container_id_of(self, pid: int) -> str | None: ...
+        def is_forwarder(self, process: Process) -> bool: ...
 
-    def is_forwarder(self, process: Process) -> bool: ...
-
-    def leased_to(self, process: Process, port: int) -> DevLease | None: ...
+        def leased_to(self, process: Process, port: int) -> DevLease | None: ...
 
 
 class Attribution:

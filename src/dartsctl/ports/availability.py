@@ -6,18 +6,37 @@ The rule is engine-rules.md#one-implementation.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.records import record
-from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
+from dartsctl.stack.bindings import Endpoint, PortBinding
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from typing import Protocol
 
+    from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.containers import Container
     from dartsctl.stack.convergence import Convergence
     from dartsctl.stack.engine_rules import EngineRules
+
+    class Kernel(Protocol):
+        """What this decision asks of the host."""
+
+        def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool) -> Probe: ...
+
+        def listeners(self, port: int) -> tuple[Listener, ...]: ...
+
+        def occupied(
+            self, protocol: TransportProtocol, ports: range
+        ) -> Mapping[int, Sequence[Listener]] | None:
+            """Return the sockets on those of `ports` that have any.
+
+            None where a socket may block without being in the table.
+            """
+
+        def local_addresses(self) -> tuple[str, ...]: ...
 
 
 class Reason(Enum):
@@ -37,24 +56,6 @@ _REASONS = {
     Probe.INVALID: Reason.INVALID_ADDRESS,
     Probe.UNSUPPORTED: Reason.UNSUPPORTED,
 }
-
-
-class Kernel(Protocol):
-    """What this decision asks of the host."""
-
-    def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool) -> Probe: ...
-
-    def listeners(self, port: int) -> tuple[Listener, ...]: ...
-
-    def occupied(
-        self, protocol: TransportProtocol, ports: range
-    ) -> Mapping[int, Sequence[Listener]] | None:
-        """Return the sockets on those of `ports` that have any.
-
-        None where a socket may block without being in the table.
-        """
-
-    def local_addresses(self) -> tuple[str, ...]: ...
 
 
 @record

@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.ports.collisions import NameTaken, Taken
 from dartsctl.ports.holders import Holder, HostProcess, Unknown
-from dartsctl.ports.holders.kinds import (
-    Classification,
-    ClassifyContext,
-    HolderKind,
-    ProcessInspector,
-    SystemdUnit,
-)
+from dartsctl.ports.holders.kinds import Classification, ClassifyContext, HolderKind, SystemdUnit
 from dartsctl.ports.shared import SharedResource
 from dartsctl.records import record, replace
 
@@ -20,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dartsctl.ports.conflicts import Conflict
+    from dartsctl.ports.holders.kinds import ProcessInspector
     from dartsctl.ports.process import Process
     from dartsctl.stack.bindings import PortBinding
     from dartsctl.stack.containers import Container

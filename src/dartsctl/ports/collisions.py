@@ -6,8 +6,6 @@ another stack, paused containers, and what `up` needs and does not have (ports/u
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.ports.fixed_addresses import AddressTaken
 from dartsctl.ports.shared import SharedResource
 from dartsctl.ports.unmet_needs import UnmetNeed
@@ -17,6 +15,7 @@ from dartsctl.stack.containers import of_services
 from dartsctl.stack.same_stack import SameStack
 from dartsctl.text.numbers import parse_digits
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 

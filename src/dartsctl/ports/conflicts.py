@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from dartsctl.records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dartsctl.ports.availability import Reason
     from dartsctl.ports.holders import Holder

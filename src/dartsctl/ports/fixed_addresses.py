@@ -5,19 +5,20 @@ Source: engine-rules.md#fixed-addresses.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
 from dartsctl.records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, Literal
 
     from dartsctl.stack.containers import Container
     from dartsctl.stack.convergence import Convergence
     from dartsctl.stack.model import Network, Service, Stack
     from dartsctl.stack.subnets import NetworkUse, Subnet
 
-AddressReason = Literal["container", "same-stack", "reserved", "outside"]
+    AddressReason = Literal["container", "same-stack", "reserved", "outside"]
+
 
 KEEP_FREE = (
     "to keep fixed addresses free, set `ip_range` in the network's `ipam` config to a part without"

@@ -6,7 +6,6 @@ The engine neither binds nor lists them. Who has such a port, only its socket sa
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.holders import Holder, OwnContainer, Unknown
@@ -16,6 +15,7 @@ from dartsctl.stack.bindings import ANY_IPV4, HIGHEST_PORT, Endpoint, normal_add
 from dartsctl.text.numbers import parse_digits
 from dartsctl.text.patterns import regex
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 

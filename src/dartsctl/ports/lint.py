@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.ports import fixed_addresses, rivals
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.notices import Notice, ports_phrase, runs
 from dartsctl.ports.socket_table import ranges
-from dartsctl.ports.unmet_needs import ExternalKind, externals
+from dartsctl.ports.unmet_needs import externals
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from dartsctl.ports.unmet_needs import ExternalKind
     from dartsctl.stack.containers import Container
     from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.model import PortEntry, Service, Stack

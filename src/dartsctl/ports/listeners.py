@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Literal
 
 from dartsctl.records import field, record
-from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint, TransportProtocol
+from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint
 
-State = Literal["listen", "bound", "connected", "closing"]
-"""tcp: LISTEN; bound but not listening; ESTABLISHED and the like; TIME_WAIT and the like.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
 
-udp sockets are `bound` or `connected`.
-"""
+    from dartsctl.stack.bindings import TransportProtocol
+
+    State = Literal["listen", "bound", "connected", "closing"]
+    """tcp: LISTEN; bound but not listening; ESTABLISHED and the like; TIME_WAIT and the like.
+
+    udp sockets are `bound` or `connected`.
+    """
 
 
 class Probe(Enum):

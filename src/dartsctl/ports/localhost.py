@@ -5,8 +5,6 @@ A client tries one of the two addresses first, and which one depends on the clie
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.notices import Notice
 from dartsctl.stack.bindings import (
@@ -18,6 +16,7 @@ from dartsctl.stack.bindings import (
     PortBinding,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 

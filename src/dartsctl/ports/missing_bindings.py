@@ -8,10 +8,10 @@ list on which nobody, or another process, listens (edge-cases.md#31).
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from dartsctl.records import field, record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 

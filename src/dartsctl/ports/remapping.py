@@ -9,13 +9,13 @@ the project's. What is `external: true` is never moved.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from dartsctl.ports.moves import NameMove, SharedMove, name_moves, port_moves
 from dartsctl.ports.shared import own_image, subnets_of
 from dartsctl.records import replace
 from dartsctl.text.patterns import regex
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 

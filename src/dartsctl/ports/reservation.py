@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
 
 from dartsctl.records import record
 from dartsctl.stack.bindings import Endpoint, format_ports
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.containers import Container

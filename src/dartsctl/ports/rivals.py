@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.holders import RivalBinding
 from dartsctl.records import record
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint, normal_address
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path

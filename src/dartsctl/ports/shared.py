@@ -5,18 +5,22 @@ The engine reports no error about most of it. Source: engine-rules.md#shared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
-
 from dartsctl.records import field, record
 from dartsctl.stack.model import default_name
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from typing import Any, Literal
+
     from dartsctl.stack.containers import Container
     from dartsctl.stack.model import Service, Stack
     from dartsctl.stack.subnets import NetworkInUse, Subnet
 
-SharedKind = Literal["volume", "network", "subnet", "image"]
+    SharedKind = Literal["volume", "network", "subnet", "image"]
+    Owner = Callable[[Literal["volume", "network", "image"], str], str | None]
+    """Returns the Compose project that made a volume, network or image. Empty: none is known.
+    None: there is no such thing."""
 
 
 @record
@@ -87,11 +91,6 @@ class SharedResource:
             "network": self.network,
             "message": self.line,
         }
-
-
-Owner = Callable[[Literal["volume", "network", "image"], str], str | None]
-"""Returns the Compose project that made a volume, network or image. Empty: none is known.
-None: there is no such thing."""
 
 
 @record

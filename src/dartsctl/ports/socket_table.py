@@ -5,14 +5,17 @@ from __future__ import annotations
 import socket
 import struct
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-from dartsctl.ports.listeners import Listener, State
+from dartsctl.ports.listeners import Listener
 from dartsctl.records import replace
-from dartsctl.stack.bindings import Endpoint, TransportProtocol
+from dartsctl.stack.bindings import Endpoint
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
+
+    from dartsctl.ports.listeners import State
+    from dartsctl.stack.bindings import TransportProtocol
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
 NETLINK_SOCK_DIAG = 4

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.ports.holders import DevLease, ForeignContainer, Holder, OwnContainer, Unknown
 from dartsctl.records import record
-from dartsctl.stack.bindings import (
-    ANY_IPV4,
-    ANY_IPV6,
-    LOOPBACK_IPV4,
-    LOOPBACK_IPV6,
-    Endpoint,
-    TransportProtocol,
-)
+from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, LOOPBACK_IPV4, LOOPBACK_IPV6, Endpoint
 from dartsctl.stack.host_network import host_bindings
 from dartsctl.stack.publishing import stack_bindings
 
@@ -23,6 +16,7 @@ if TYPE_CHECKING:
 
     from dartsctl.ports.allocation import Allocation
     from dartsctl.ports.listeners import Listener
+    from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.containers import Container
     from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.model import Stack

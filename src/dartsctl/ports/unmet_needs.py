@@ -6,17 +6,17 @@ profiles.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
 from dartsctl.records import record
 from dartsctl.text.phrases import shell_command
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any, Literal
 
     from dartsctl.stack.model import Stack
 
-ExternalKind = Literal["network", "volume"]
+    ExternalKind = Literal["network", "volume"]
 
 
 @record

@@ -9,16 +9,17 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from dartsctl.ports.availability import Availability, Obstacle, Reason
 from dartsctl.ports.conflicts import BindingVerdict, Conflict, Verdict
 from dartsctl.ports.holders import Holder, RivalBinding
 from dartsctl.records import replace
 from dartsctl.stack import blocks
-from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
+from dartsctl.stack.bindings import Endpoint, PortBinding
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.engine_rules import EngineRules
 
 Attribute = Callable[[Endpoint, Obstacle], Sequence[Holder]]

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Literal
 
 from dartsctl.records import field, record
 from dartsctl.stack.bindings import LOOPBACK_IPV4
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Literal
 
-HandoverMode = Literal["auto", "werkzeug", "none"]
+    HandoverMode = Literal["auto", "werkzeug", "none"]
+
 
 _RELOAD = 3
 """With this exit code Werkzeug's serving child asks to be started again with the same socket."""

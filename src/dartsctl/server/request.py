@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import sys
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Literal
 
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRange
 from dartsctl.records import field, record
 from dartsctl.stack.bindings import LOOPBACK_IPV4
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Literal
 
     from dartsctl.server.handover import HandoverMode
 
-ServerKind = Literal["dev", "run"]
-Enforcement = Literal["auto", "hook", "watch", "off"]
-"""How production ports are kept from a server.
+    ServerKind = Literal["dev", "run"]
 
-auto: kernel, Python hook and port watch. hook: Python hook and port watch. watch: only the port
-watch.
-"""
+    Enforcement = Literal["auto", "hook", "watch", "off"]
+    """How production ports are kept from a server.
+
+    auto: kernel, Python hook and port watch. hook: Python hook and port watch. watch: only the port
+    watch.
+    """
+
 
 PORT_VARIABLES = ("FLASK_RUN_PORT", "FLASK_PORT", "PORT")
 HOST_VARIABLES = ("FLASK_RUN_HOST", "FLASK_HOST")

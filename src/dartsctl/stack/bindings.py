@@ -6,14 +6,15 @@ Both say when two of them exclude each other.
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Literal, cast
 
 from dartsctl.records import record, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Literal
 
-TransportProtocol = Literal["tcp", "udp", "sctp"]
+    TransportProtocol = Literal["tcp", "udp", "sctp"]
 
 ANY_IPV4 = "0.0.0.0"  # noqa: S104 - a value in Compose files; nothing is bound here
 ANY_IPV6 = "::"
@@ -21,6 +22,7 @@ LOOPBACK_IPV4 = "127.0.0.1"
 LOOPBACK_IPV6 = "::1"
 HIGHEST_PORT = 65535
 
+_PROTOCOLS: Mapping[str, TransportProtocol] = {"tcp": "tcp", "udp": "udp", "sctp": "sctp"}
 _LOOPBACK_OF = {ANY_IPV4: LOOPBACK_IPV4, ANY_IPV6: LOOPBACK_IPV6}
 
 
@@ -58,9 +60,9 @@ def bracketed(host: str) -> str:
 
 def parse_protocol(text: str) -> TransportProtocol:
     """Return `text` as a protocol. Raises ValueError for anything but tcp, udp and sctp."""
-    if text not in ("tcp", "udp", "sctp"):
+    if text not in _PROTOCOLS:
         raise ValueError(f"{text!r} is not a protocol")
-    return cast(TransportProtocol, text)
+    return _PROTOCOLS[text]
 
 
 @record(order=True)

@@ -6,27 +6,30 @@ Sources: engine-rules.md#error-texts, engine-rules.md#compose-config.
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 from dartsctl.records import record, replace
 from dartsctl.stack.bindings import HIGHEST_PORT, Endpoint, normal_address, parse_protocol
 from dartsctl.text.numbers import parse_digits
 from dartsctl.text.patterns import regex
 
-FailureKind = Literal[
-    "port",
-    "address",
-    "privileged",
-    "unsupported",
-    "image",
-    "paused",
-    "name",
-    "container-address",
-    "network",
-    "engine",
-    "unhealthy",
-    "other",
-]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    FailureKind = Literal[
+        "port",
+        "address",
+        "privileged",
+        "unsupported",
+        "image",
+        "paused",
+        "name",
+        "container-address",
+        "network",
+        "engine",
+        "unhealthy",
+        "other",
+    ]
 
 
 @record

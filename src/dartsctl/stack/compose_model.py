@@ -6,8 +6,6 @@ its merges, profiles and variables.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from dartsctl.stack.bindings import HIGHEST_PORT, format_ports, parse_protocol
 from dartsctl.stack.health_check import read_health_check
 from dartsctl.stack.json_fields import read_address, read_port, read_protocol
@@ -24,8 +22,10 @@ from dartsctl.stack.subnets import declared_subnets, normal
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.strict_json import Cursor, Source
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+    from typing import Any
 
 MODEL = Source("Compose's model", hint="docker compose config --format json")
 MAX_REPLICAS = 10_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from dartsctl.records import field, record
 from dartsctl.stack.bindings import ANY_IPV4, Endpoint
@@ -11,6 +10,7 @@ from dartsctl.stack.compose_files import without_overrides
 from dartsctl.stack.json_fields import read_address, read_port, read_protocol
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 

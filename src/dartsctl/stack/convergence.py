@@ -7,10 +7,10 @@ the first new bind (engine-rules.md#own-containers).
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from dartsctl.records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 

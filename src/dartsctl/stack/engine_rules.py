@@ -7,12 +7,16 @@ engine-rules.md#one-implementation.
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 from dartsctl.records import record
 
-Product = Literal["docker", "podman"]
-EngineKind = Literal["local", "desktop", "rootless", "remote", "unknown"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Product = Literal["docker", "podman"]
+
+    EngineKind = Literal["local", "desktop", "rootless", "remote", "unknown"]
 
 
 @record

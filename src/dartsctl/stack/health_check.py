@@ -5,11 +5,10 @@ Source: engine-rules.md#health-checks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.records import record
 from dartsctl.text.patterns import regex
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dartsctl.text.strict_json import Cursor
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.records import record
 from dartsctl.stack import blocks
-from dartsctl.stack.bindings import ANY_IPV4, Endpoint, PortBinding, TransportProtocol
+from dartsctl.stack.bindings import ANY_IPV4, Endpoint, PortBinding
 from dartsctl.stack.model import PortEntry
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.model import Service, Stack
 
 _MOST_PORTS = 4096

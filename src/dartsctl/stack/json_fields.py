@@ -5,17 +5,12 @@ Each function raises the document's own error for a value that is not what was e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from dartsctl.stack.bindings import (
-    HIGHEST_PORT,
-    TransportProtocol,
-    normal_address,
-    parse_protocol,
-)
+from dartsctl.stack.bindings import HIGHEST_PORT, normal_address, parse_protocol
 from dartsctl.text.numbers import parse_digits
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.text.strict_json import Cursor
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.records import field, record
-from dartsctl.stack.bindings import (
-    TransportProtocol,
-    bracketed,
-    format_ports,
-)
+from dartsctl.stack.bindings import bracketed, format_ports
 from dartsctl.stack.health_check import NO_HEALTH_CHECK, HealthCheck
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.containers import Container
     from dartsctl.stack.subnets import Subnet
 

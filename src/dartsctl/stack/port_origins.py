@@ -7,10 +7,9 @@ entry comes from the file with which it appears.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.records import field, record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path

@@ -6,13 +6,12 @@ engine-rules.md#no-userland-proxy, engine-rules.md#networks, engine-rules.md#one
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.records import record, replace
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, PortBinding, normal_address
 from dartsctl.stack.model import Network, PortEntry, Service, Stack
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

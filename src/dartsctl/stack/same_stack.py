@@ -27,16 +27,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 from dartsctl.records import record
 from dartsctl.stack import compose_files
 from dartsctl.stack.containers import Container
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from dartsctl.stack.model import Service, Stack
 
-Sign = Literal["files", "names", "services"]
+    Sign = Literal["files", "names", "services"]
+
 WantedPorts = Callable[[Container], Collection[int] | None]
 """Returns the host ports that a container would publish; None if unknown."""
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from _thread import RLock
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 from dartsctl.text.masking import MASK, has_secret_shape, mask_text
 from dartsctl.text.safe_text import CUT, LINE_LIMIT, cut, one_line, without_surrogates
 from dartsctl.text.secret_names import ORDINARY_WORDS, is_masked_name, is_never_secret, password_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SHORTEST = 4
 """Shorter values are not looked for."""

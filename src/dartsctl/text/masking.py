@@ -12,11 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
 
 from dartsctl.text.command_secrets import ProgramFlags, names_a_program
 from dartsctl.text.safe_text import CUT, LINE_LIMIT, cut
 from dartsctl.text.secret_names import is_masked_name, is_never_secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MASK = "***"
 

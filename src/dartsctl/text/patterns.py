@@ -6,7 +6,10 @@ A command imports some hundred of them and uses a few; compiling one takes up to
 from __future__ import annotations
 
 import re
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class _Pattern:

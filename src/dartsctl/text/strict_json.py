@@ -10,14 +10,15 @@ Every command imports this module, so it uses no dataclass and no expensive impo
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from dartsctl.errors import DartsctlError
 from dartsctl.text.numbers import LARGEST_INTEGER
 from dartsctl.text.patterns import regex
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any, NoReturn
 
 MAX_VALUES = 1_000_000
 """Values of one document, counted by brackets and commas. Each becomes an object of up to 200 B."""

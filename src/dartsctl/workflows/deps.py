@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+    from typing import Protocol
 
     from dartsctl.config.environment import Environment
     from dartsctl.edges.engine.compose import Compose
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
     from dartsctl.edges.screen.prompts import Prompts
     from dartsctl.workflows.host import Host
 
+    class ComposeOn(Protocol):
+        """Return a Compose client for an environment."""
 
-class ComposeOn(Protocol):
-    """Return a Compose client for an environment."""
+        def __call__(self, environment: Environment, *, deadline: float | None = None) -> Compose:
+            """`deadline`: seconds for resolving the files, if the default is too long."""
 
-    def __call__(self, environment: Environment, *, deadline: float | None = None) -> Compose:
-        """`deadline`: seconds for resolving the files, if the default is too long."""
+    class EngineClient(Protocol):
+        """Make a client for the engine that the environment variables name."""
+
+        def __call__(self, *, deadline: float | None = None) -> Engine:
+            """`deadline`: seconds for each answer; by default the client's own."""
 
 
 @record
@@ -40,13 +46,6 @@ class FilesReader:
     def has_profile(self, environment: Environment) -> bool:
         """Return whether a service of these files has the environment's first profile."""
         return self.compose_on(environment, deadline=self.deadline).has_own_profile()
-
-
-class EngineClient(Protocol):
-    """Make a client for the engine that the environment variables name."""
-
-    def __call__(self, *, deadline: float | None = None) -> Engine:
-        """`deadline`: seconds for each answer; by default the client's own."""
 
 
 @record

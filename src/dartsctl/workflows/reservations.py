@@ -6,7 +6,6 @@ answers on a socket lives.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from dartsctl.edges.reserve import ask
@@ -14,6 +13,7 @@ from dartsctl.edges.state.watch_folder import open_watch, watched_projects
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.reservation import Reservation
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 

@@ -18,15 +18,15 @@ import psutil
 import pytest
 
 from dartsctl.edges.host import sockets
-from dartsctl.edges.host.socket_readers import (
-    SocketReader,
-    read_proc,
-    read_psutil,
-    read_sock_diag,
-)
+from dartsctl.edges.host.socket_readers import read_proc, read_psutil, read_sock_diag
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Listener
-from dartsctl.stack.bindings import Endpoint, TransportProtocol
+from dartsctl.stack.bindings import Endpoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.edges.host.socket_readers import SocketReader
+    from dartsctl.stack.bindings import TransportProtocol
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sock_diag and /proc are Linux's")
 root_only = pytest.mark.skipif(

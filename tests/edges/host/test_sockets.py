@@ -21,7 +21,11 @@ import pytest
 
 from dartsctl.edges.host import sockets
 from dartsctl.ports.listeners import Listener, Probe
-from dartsctl.stack.bindings import Endpoint, TransportProtocol
+from dartsctl.stack.bindings import Endpoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.stack.bindings import TransportProtocol
 
 SOURCE = Path(sockets.__file__).parents[3]
 

@@ -11,8 +11,12 @@ import pytest
 from dartsctl.edges.host.sockets import probe
 from dartsctl.edges.reserve.holding import hold
 from dartsctl.ports.listeners import Probe
-from dartsctl.stack.bindings import Endpoint, TransportProtocol
+from dartsctl.stack.bindings import Endpoint
 from own_ports import free_ports
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.stack.bindings import TransportProtocol
 
 KINDS: dict[TransportProtocol, socket.SocketKind] = {
     "tcp": socket.SOCK_STREAM,

@@ -9,11 +9,15 @@ from typing import Any, cast
 import pytest
 
 from dartsctl.diagnosis.facts import ContainerFacts
-from dartsctl.ports.listeners import Listener, State
+from dartsctl.ports.listeners import Listener
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.workflows.examine.connections import ConnectionLooks, ConnectionTable, ProxyConnection
 from dartsctl.workflows.examine.containers import ContainerProbes
 from fakes.stack_facts import container, service
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.ports.listeners import State
 
 
 class Tables:

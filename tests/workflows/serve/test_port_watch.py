@@ -10,8 +10,12 @@ from typing import Any
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
 from dartsctl.records import replace
-from dartsctl.stack.bindings import Endpoint, TransportProtocol
+from dartsctl.stack.bindings import Endpoint
 from dartsctl.workflows.serve.port_watch import Observation, PortWatch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dartsctl.stack.bindings import TransportProtocol
 
 SUPERVISOR, OURS, THEIRS = 100, 101, 999
 LEASED, PRODUCTION = 5007, 5000

@@ -5,14 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.nginx.config import directives
-from dartsctl.stack.bindings import (
-    ANY_IPV4,
-    ANY_IPV6,
-    HIGHEST_PORT,
-    LOOPBACK_IPV4,
-    TransportProtocol,
-    normal_address,
-)
+from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, HIGHEST_PORT, LOOPBACK_IPV4, normal_address
 from dartsctl.stack.model import PortEntry
 from dartsctl.text.numbers import parse_digits
 from dartsctl.text.patterns import regex
@@ -21,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dartsctl.diagnosis.nginx.grammar import Directive
+    from dartsctl.stack.bindings import TransportProtocol
 
 _BLOCKS = ("http", "stream", "mail")
 _PLACE = regex(r"(?:(\[[0-9A-Fa-f:.]+\]|[^:]*):)?([0-9]+)(?:-([0-9]+))?")

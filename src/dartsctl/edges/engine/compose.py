@@ -9,21 +9,15 @@ import os
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from dartsctl import spawn
 from dartsctl.edges.engine.compose_call import ComposeCall, Resolving
 from dartsctl.edges.engine.compose_refusals import Refusals
 from dartsctl.edges.engine.early_config import plain_environ
 from dartsctl.edges.engine.file_questions import FileQuestions
-from dartsctl.edges.engine.installation import (
-    VERSION_DEADLINE,
-    KnownVersions,
-    NothingKnown,
-    find_compose,
-)
+from dartsctl.edges.engine.installation import VERSION_DEADLINE, NothingKnown, find_compose
 from dartsctl.edges.engine.kept_models import Answered, KeptModels
-from dartsctl.edges.engine.known_answers import KnownAnswers, NothingAnswered
+from dartsctl.edges.engine.known_answers import NothingAnswered
 from dartsctl.errors import DartsctlError
 from dartsctl.records import record
 from dartsctl.stack.compose_errors import unset_variables, without_env_text
@@ -34,10 +28,14 @@ from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
 from dartsctl.text.strict_json import Cursor, Source, parse_json, read_json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from dartsctl.config.environment import Environment, EnvValue
+    from dartsctl.edges.engine.installation import KnownVersions
+    from dartsctl.edges.engine.known_answers import KnownAnswers
     from dartsctl.edges.engine.remembered_calls import RememberedCalls, Remembering
 
 CONFIG_DEADLINE = 60.0

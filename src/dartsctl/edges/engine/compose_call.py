@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl import spawn
 from dartsctl.edges.engine import early_config
 from dartsctl.edges.engine.early_config import plain_environ
 from dartsctl.edges.engine.kept_models import Answered
 from dartsctl.records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path

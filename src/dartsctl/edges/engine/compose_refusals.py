@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from dartsctl.config.check_command import check_command, typed
 from dartsctl.errors import DartsctlError
@@ -18,9 +17,11 @@ from dartsctl.system import bounded_file
 from dartsctl.text.phrases import did_you_mean, shell_command
 from dartsctl.text.strict_json import parse_json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from dartsctl import spawn
     from dartsctl.config.environment import EnvValue

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.edges.engine.address import is_unix_socket
 from dartsctl.edges.engine.unix import UnixEngine
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dartsctl.edges.engine.protocol import Engine
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError
 from dartsctl.system import bounded_file
 from dartsctl.text.strict_json import Source, read_json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dartsctl.stack.engine_rules import EngineKind
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dartsctl.edges.engine.known_answers import KnownAnswers, question_about
+from dartsctl.edges.engine.known_answers import question_about
 from dartsctl.stack.compose_errors import lacks_base, lacks_variable
 from dartsctl.stack.compose_model import MODEL, read_stack
 from dartsctl.text.strict_json import parse_json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dartsctl import spawn
     from dartsctl.edges.engine.compose_call import ComposeCall
     from dartsctl.edges.engine.kept_models import KeptModels
+    from dartsctl.edges.engine.known_answers import KnownAnswers
 
 
 class FileQuestions:

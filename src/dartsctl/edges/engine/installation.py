@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
 
 from dartsctl import spawn
 from dartsctl.edges.engine.address import (
@@ -26,8 +25,24 @@ from dartsctl.text.patterns import regex
 from dartsctl.text.phrases import shell_command
 from dartsctl.text.safe_text import cut
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Literal, Protocol
+
+    ProblemKind = Literal["missing", "v1", "old", "broken", "podman"]
+
+    class KnownVersions(Protocol):
+        """Remembers the versions of Compose programs, as long as the programs do not change."""
+
+        def version_of(self, program: Path) -> str:
+            """Return the version, empty if it is unknown."""
+            ...
+
+        def keep(self, program: Path, version: str) -> None:
+            """Remember the version. A place that cannot be written is no error."""
+            ...
+
 
 PLUGIN_FOLDERS = (
     "/usr/local/lib/docker/cli-plugins",
@@ -45,20 +60,6 @@ _VERSION = regex(
     r"(?i)(?:docker[- ]compose version )?v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+.,].*)?",
 )
 _NO_PLUGIN = regex(r"is not a docker command|unknown command|unknown (shorthand )?flag")
-
-ProblemKind = Literal["missing", "v1", "old", "broken", "podman"]
-
-
-class KnownVersions(Protocol):
-    """Remembers the versions of Compose programs, as long as the programs do not change."""
-
-    def version_of(self, program: Path) -> str:
-        """Return the version, empty if it is unknown."""
-        ...
-
-    def keep(self, program: Path, version: str) -> None:
-        """Remember the version. A place that cannot be written is no error."""
-        ...
 
 
 class NothingKnown:

@@ -6,33 +6,34 @@ They are asked to pick an environment's files; each is a Compose call of some te
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.config.environment import default_env_files
 from dartsctl.system import bounded_file
 from dartsctl.text.patterns import regex
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import Protocol
 
     from dartsctl.config.environment import Environment
+
+    class KnownAnswers(Protocol):
+        """Remembers answers by a text that has everything that they depend on."""
+
+        def answer(self, question: str) -> bool | None:
+            """Return the answer, None if it is unknown."""
+            ...
+
+        def keep(self, question: str, *, answer: bool) -> None:
+            """Remember the answer. A place that cannot be written is no error."""
+            ...
+
 
 _OTHER_FILES = regex(r"\b(?:include|extends)\b")
 """What makes an answer depend on files that are not named here."""
 _VARIABLE = regex(r"\$\{?([A-Za-z_]\w*)")
-
-
-class KnownAnswers(Protocol):
-    """Remembers answers by a text that has everything that they depend on."""
-
-    def answer(self, question: str) -> bool | None:
-        """Return the answer, None if it is unknown."""
-        ...
-
-    def keep(self, question: str, *, answer: bool) -> None:
-        """Remember the answer. A place that cannot be written is no error."""
-        ...
 
 
 class NothingAnswered:

@@ -7,7 +7,6 @@ other questions need is imported by them.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from dartsctl.edges.engine.unix_api import NotFound, RequestFailed, UnixApi
@@ -15,8 +14,10 @@ from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.stack.containers import PROJECT_LABEL, Container, read_container
 from dartsctl.text.strict_json import Cursor, read_json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
 
     from dartsctl.diagnosis.container_file import ContainerFile
     from dartsctl.diagnosis.inspection import Inspection

@@ -10,7 +10,6 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 from dartsctl.edges.host.signals import foreign_process
 from dartsctl.errors import Advice, Refused
@@ -18,12 +17,15 @@ from dartsctl.ports.process import Process
 from dartsctl.system.child import SIGCONT, SIGKILL, SIGTERM
 from dartsctl.text.patterns import regex
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TypeVar
 
     import psutil
 
-T = TypeVar("T")
+    T = TypeVar("T")
+
 
 _ON_LINUX: bool = sys.platform == "linux"
 """Elsewhere psutil is used, which takes longer to import."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
-from dartsctl.ports.listeners import Listener, State
+from dartsctl.ports.listeners import Listener
 from dartsctl.ports.socket_table import (
     NETLINK_SOCK_DIAG,
     answer,
@@ -16,27 +15,32 @@ from dartsctl.ports.socket_table import (
     requests,
 )
 from dartsctl.records import replace
-from dartsctl.stack.bindings import Endpoint, TransportProtocol, normal_address
+from dartsctl.stack.bindings import Endpoint, normal_address
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from typing import Any, Protocol
+
+    from dartsctl.ports.listeners import State
+    from dartsctl.stack.bindings import TransportProtocol
+
+    class SocketReader(Protocol):
+        """Reads the sockets of one protocol on some local ports."""
+
+        __name__: str
+
+        def __call__(
+            self, protocol: TransportProtocol, ports: frozenset[int], *, listening_only: bool
+        ) -> Collection[Listener]:
+            """Return the sockets. Raises OSError.
+
+            With `listening_only` it may leave out sockets that do not surely block.
+            """
+
 
 _LARGEST_DATAGRAM = 65536
 """Bytes. The kernel fills at most 32 KiB in one step of a dump."""
-
-
-class SocketReader(Protocol):
-    """Reads the sockets of one protocol on some local ports."""
-
-    __name__: str
-
-    def __call__(
-        self, protocol: TransportProtocol, ports: frozenset[int], *, listening_only: bool
-    ) -> Collection[Listener]:
-        """Return the sockets. Raises OSError.
-
-        With `listening_only` it may leave out sockets that do not surely block.
-        """
 
 
 def read_sock_diag(

@@ -10,11 +10,9 @@ import errno
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dartsctl.edges.host.socket_owners import owners_of
 from dartsctl.edges.host.socket_readers import (
-    SocketReader,
     read_addresses,
     read_listening_ports,
     read_proc,
@@ -24,10 +22,14 @@ from dartsctl.edges.host.socket_readers import (
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.records import replace
-from dartsctl.stack.bindings import ANY_IPV6, Endpoint, TransportProtocol
+from dartsctl.stack.bindings import ANY_IPV6, Endpoint
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from dartsctl.edges.host.socket_readers import SocketReader
+    from dartsctl.stack.bindings import TransportProtocol
 
 _KINDS = {
     "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),

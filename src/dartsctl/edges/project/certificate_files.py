@@ -10,23 +10,19 @@ import errno
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dartsctl import spawn
-from dartsctl.config.certificates import (
-    Certificate,
-    CertificateScan,
-    KeyState,
-    holds_certificates,
-)
+from dartsctl.config.certificates import Certificate, CertificateScan, holds_certificates
 from dartsctl.errors import DartsctlError
 from dartsctl.records import record
 from dartsctl.system import bounded_file
 from dartsctl.text.patterns import regex
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dartsctl.config.certificates import KeyState
     from dartsctl.stack.model import Mount
 
 DAYS = 825

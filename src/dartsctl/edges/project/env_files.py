@@ -11,7 +11,6 @@ import os
 import re
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import EnvValue
 from dartsctl.errors import Advice, UsageError
@@ -19,6 +18,7 @@ from dartsctl.system import bounded_file
 from dartsctl.system.files import EVERYBODY, locate
 from dartsctl.text.phrases import shell_command
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path

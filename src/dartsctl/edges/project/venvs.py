@@ -9,7 +9,6 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.records import record
@@ -17,8 +16,10 @@ from dartsctl.system import bounded_file
 from dartsctl.system.files import UnsafeFile, refuse_links_of_others
 from dartsctl.text.phrases import shell_command
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
 
 @record

@@ -10,11 +10,11 @@ import struct
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dartsctl.edges.reserve.messages import LONGEST_LINE, SOCKET_NAME, State, read_state, request
 from dartsctl.system.users import trusted_users
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dartsctl.system.files import Folder
 

@@ -12,15 +12,16 @@ import json
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TextIO
 
 from dartsctl.errors import Advice, DartsctlError
 from dartsctl.records import record
 from dartsctl.text.masker import Masker
 from dartsctl.text.safe_text import cut, with_colors, without_colors
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, TextIO
 
     from dartsctl.edges.screen.stream import LineStream
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TextIO
 
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
 from dartsctl.text.safe_text import one_line
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any, TextIO
 
 
 class Prompts:

@@ -17,7 +17,6 @@ import fcntl
 import os
 import time
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
 
 from dartsctl.edges.state import lock_owner
 from dartsctl.edges.state.folder import (
@@ -35,9 +34,11 @@ from dartsctl.server.lease_record import LeaseRecord
 from dartsctl.system.file_lock import try_lock
 from dartsctl.system.files import EVERYBODY, Folder, ForeignFile, UnsafeFile
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
+    from typing import Any
 
 _README = """\
 State of dartsctl: which dev port is leased to which server.

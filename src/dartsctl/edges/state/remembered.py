@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 
 from dartsctl.edges.state.folder import open_state, parse_json, replace_losable
 from dartsctl.errors import DartsctlError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
 _LIMIT = 1 << 16
 """Bytes of a file."""

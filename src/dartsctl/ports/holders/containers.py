@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from dartsctl.ports.holders.kinds import Classification, HolderKind
 from dartsctl.ports.holders.wording import (
     container_details,
@@ -13,7 +11,10 @@ from dartsctl.ports.holders.wording import (
 )
 from dartsctl.records import field, record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from dartsctl.ports.holders.kinds import ClassifyContext, ProcessDetails
     from dartsctl.stack.containers import Container
 

@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from typing import Protocol
 
     from dartsctl.ports.holders.processes import HostProcess
     from dartsctl.ports.process import Process
+
+    class ProcessInspector(Protocol):
+        """What decides the kind of a process, besides the process itself."""
+
+        def family_of(self, holder: HostProcess) -> Sequence[Process]:
+            """Return the processes that have to end together: the holder, the processes that share
+            its socket, and a reloader above them."""
+
+        def reloader_of(self, holder: HostProcess) -> Process | None:
+            """Return the process that would start the others again."""
+
+        def is_protected(self, process: Process) -> bool:
+            """Return whether it is an engine's, pid 1, this process or one of its ancestors."""
+
+        def is_ours(self, process: Process) -> bool:
+            """Return whether this user may signal it."""
+
+        def unit_of(self, process: Process, ports: Collection[int]) -> SystemdUnit | None:
+            """Return the units that keep it running, or that keep these ports open for it."""
+
+    class ProcessDetails(Protocol):
+        """What `show details` asks of the host."""
+
+        def describe(self, pid: int) -> Process | None: ...
+
+        def listening_on(self, pid: int) -> Collection[object]: ...
 
 
 class ResolutionAction(Enum):
@@ -110,26 +137,6 @@ class Classification:
         return tuple(dict.fromkeys([*first, *pids]))
 
 
-class ProcessInspector(Protocol):
-    """What decides the kind of a process, besides the process itself."""
-
-    def family_of(self, holder: HostProcess) -> Sequence[Process]:
-        """Return the processes that have to end together: the holder, the processes that share
-        its socket, and a reloader above them."""
-
-    def reloader_of(self, holder: HostProcess) -> Process | None:
-        """Return the process that would start the others again."""
-
-    def is_protected(self, process: Process) -> bool:
-        """Return whether it is an engine's, pid 1, this process or one of its ancestors."""
-
-    def is_ours(self, process: Process) -> bool:
-        """Return whether this user may signal it."""
-
-    def unit_of(self, process: Process, ports: Collection[int]) -> SystemdUnit | None:
-        """Return the units that keep it running, or that keep these ports open for it."""
-
-
 @record
 class ClassifyContext:
     """What a holder is classified by: the project of the stack, the ports of its conflicts."""
@@ -137,11 +144,3 @@ class ClassifyContext:
     project: str
     ports: frozenset[int]
     inspector: ProcessInspector
-
-
-class ProcessDetails(Protocol):
-    """What `show details` asks of the host."""
-
-    def describe(self, pid: int) -> Process | None: ...
-
-    def listening_on(self, pid: int) -> Collection[object]: ...

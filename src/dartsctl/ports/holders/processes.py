@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from dartsctl.ports.holders.kinds import Classification, HolderKind
 from dartsctl.ports.holders.wording import (
     after,
@@ -16,7 +14,10 @@ from dartsctl.ports.holders.wording import (
 )
 from dartsctl.records import field, record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from dartsctl.ports.holders.kinds import ClassifyContext, ProcessDetails, SystemdUnit
     from dartsctl.ports.process import Process
     from dartsctl.stack.containers import Container

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from dartsctl.ports.holders.kinds import Classification, HolderKind
 from dartsctl.records import field, record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from dartsctl.ports.holders.kinds import ClassifyContext, ProcessDetails
     from dartsctl.ports.reservation import Reservation
     from dartsctl.stack.containers import Container

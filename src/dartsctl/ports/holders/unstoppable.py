@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from dartsctl.ports.holders.kinds import Classification, HolderKind
 from dartsctl.ports.holders.wording import after, pid_of, process_document
 from dartsctl.records import field, record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from dartsctl.ports.holders.kinds import ClassifyContext, ProcessDetails
     from dartsctl.ports.process import Process
     from dartsctl.stack.bindings import PortBinding

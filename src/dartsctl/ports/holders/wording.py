@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
 
 from dartsctl.text.phrases import duration
 from dartsctl.text.safe_text import cut
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from dartsctl.ports.holders.kinds import ProcessDetails
     from dartsctl.ports.process import Process

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.config.values import normal_project
@@ -17,6 +16,7 @@ from dartsctl.stack.containers import Container
 from dartsctl.stack.same_stack import SameStack
 from dartsctl.workflows.preflight import report
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.ports.fixed_addresses import (
     AddressTaken,
     held_now,
@@ -11,6 +9,7 @@ from dartsctl.ports.fixed_addresses import (
     taken_addresses,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING
 
 from dartsctl.config.env_file_names import missing_env_file
 from dartsctl.config.environment import Environment, default_env_files
@@ -19,6 +18,7 @@ from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.system import bounded_file
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path

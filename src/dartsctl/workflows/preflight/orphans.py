@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError
 from dartsctl.ports import collisions
 from dartsctl.ports.holders import ForeignContainer
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.errors import DartsctlError
 from dartsctl.ports import rivals
 from dartsctl.records import replace
@@ -12,6 +10,7 @@ from dartsctl.stack.port_origins import PortOrigins, trace
 from dartsctl.system import bounded_file
 from dartsctl.text.patterns import regex
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path

@@ -6,7 +6,6 @@ It changes nothing.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from dartsctl.edges.host import sockets
 from dartsctl.errors import DartsctlError, ExitCode
@@ -31,6 +30,7 @@ from dartsctl.workflows.preflight import fixed_addresses, orphans, shared_resour
 from dartsctl.workflows.preflight.inputs import Inputs, Intent, files_of_compose, read_inputs
 from dartsctl.workflows.preflight.port_origins import port_origins
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path

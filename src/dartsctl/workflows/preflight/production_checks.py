@@ -6,14 +6,13 @@ ports would not make the stack start, so no one is asked to stop anything for it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.config import certificates, secrets
 from dartsctl.config.secrets import Objection, Variable
 from dartsctl.edges.project import certificate_files, env_files
 from dartsctl.errors import Advice, Refused, UsageError
 from dartsctl.records import field, record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path

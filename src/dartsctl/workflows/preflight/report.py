@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from dartsctl.ports import rivals
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken
@@ -14,21 +12,17 @@ from dartsctl.ports.shared import SharedResource
 from dartsctl.ports.socket_table import ranges
 from dartsctl.ports.unmet_needs import MissingExternal, NothingToStart
 from dartsctl.records import record
-from dartsctl.stack.bindings import (
-    ANY_IPV4,
-    ANY_IPV6,
-    Endpoint,
-    PortBinding,
-    TransportProtocol,
-    bracketed,
-)
+from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint, PortBinding, bracketed
 from dartsctl.stack.same_stack import SameStack
 from dartsctl.workflows.preflight.rival_words import holder_lines, remedy_lines
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Any
 
     from dartsctl.config.secrets import Objection
+    from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.containers import Container
     from dartsctl.stack.publishing import Unbound
     from dartsctl.workflows.preflight.preflight import Preflight

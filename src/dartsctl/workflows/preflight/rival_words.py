@@ -5,12 +5,11 @@ Nobody can free such a port: one of the Compose files has to change.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.config.check_command import typed
 from dartsctl.ports import rivals
 from dartsctl.ports.holders import RivalBinding
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
     from pathlib import Path

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.ports import shared
 from dartsctl.ports.notices import Notice
 from dartsctl.ports.shared import Neighbours, SharedResource
 from dartsctl.records import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

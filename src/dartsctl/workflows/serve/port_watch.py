@@ -7,12 +7,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from dartsctl.records import record
-from dartsctl.stack.bindings import Endpoint, TransportProtocol
+from dartsctl.stack.bindings import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from dartsctl.ports.listeners import Listener
+    from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.workflows.serve.deps import Processes, Sockets
 
 _TCP: tuple[TransportProtocol, ...] = ("tcp",)

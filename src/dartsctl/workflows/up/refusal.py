@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from dartsctl.errors import Advice, DartsctlError, ExitCode
 from dartsctl.ports import rivals, unmet_needs
 from dartsctl.ports.collisions import NameTaken, Paused, names_taken
@@ -15,8 +13,10 @@ from dartsctl.workflows.preflight import another_stack, orphans, report
 from dartsctl.workflows.preflight.preflight import exit_code_of
 from dartsctl.workflows.preflight.rival_words import files_to_change
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.preflight.preflight import Preflight

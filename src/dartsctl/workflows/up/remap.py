@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, ExitCode
@@ -14,15 +13,17 @@ from dartsctl.ports.listeners import Probe
 from dartsctl.ports.moves import AnyMove, Move, NameMove, SharedMove, port_moves
 from dartsctl.ports.shared import SharedResource, fixed_subnet, resource_of, subnets_of
 from dartsctl.records import record, replace
-from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
+from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.system.files import PRIVATE_FOLDER
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from dartsctl.config.environment import Environment
     from dartsctl.ports.cases import Case
+    from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.model import Stack
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.preflight import Preflight
