@@ -42,11 +42,26 @@ HEAVY = {
     "typer",
 }
 ELSEWHERE = (
-    set() if sys.platform == "linux" else {"psutil"}
+    set() if sys.platform == "linux" else {"psutil", "subprocess", "threading"}
 )  # the socket table and the processes of other systems are psutil's
 
-UNNEEDED = {"collections", "dataclasses", "inspect", "pathlib", "re", "typing"}
-"""Modules of Python that take milliseconds, and that a help has no need of."""
+SLOW = {
+    "ast",
+    "concurrent.futures",
+    "dataclasses",
+    "datetime",
+    "hashlib",
+    "inspect",
+    "logging",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "tomllib",
+}
+"""Modules of Python that take milliseconds, and that no light command has a need of."""
+UNNEEDED = SLOW | {"collections", "pathlib", "re", "typing"}
+"""Those that a help has no need of."""
 
 WRAPPER = """
 import sys
@@ -63,6 +78,7 @@ raise SystemExit(code)
 class Ran:
     code: int
     heavy: set[str]
+    slow: set[str]
     modules: set[str]
     output: str
 
@@ -104,7 +120,13 @@ def start(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Sta
         )
         assert place.exists(), done.stderr
         modules = set(place.read_text().split())
-        return Ran(done.returncode, modules & HEAVY - ELSEWHERE, modules, done.stdout + done.stderr)
+        return Ran(
+            done.returncode,
+            modules & HEAVY - ELSEWHERE,
+            modules & SLOW - ELSEWHERE,
+            modules,
+            done.stdout + done.stderr,
+        )
 
     return run
 
@@ -210,6 +232,7 @@ def test_check_without_a_conflict_loads_no_library(
     compose(free_ports(1)[0])
     ran = start("check", *form, "-f", "compose.yml")
     assert (ran.code, ran.heavy) == (0, set()), ran.output
+    assert ran.slow == set()
 
 
 @pytest.mark.usefixtures("engine")
@@ -246,11 +269,13 @@ def test_check_loads_psutil_to_describe_a_holder(
 def test_ports_loads_no_library_if_all_are_free(start: Start) -> None:
     ran = start("ports", "--json")
     assert (ran.code, ran.heavy) == (0, set()), ran.output
+    assert ran.slow == set()
 
 
 def test_ports_loads_nothing_more_without_an_engine(start: Start) -> None:
     ran = start("ports", "--json")
     assert (ran.code, ran.heavy) == (0, set()), ran.output
+    assert ran.slow == set()
 
 
 def test_plain_settings_are_read_without_tomllib(start: Start, project: Path) -> None:
@@ -286,7 +311,9 @@ def test_run_loads_dotenv_only_for_an_env_file_that_needs_it(
 def test_dev_url_and_list_load_no_library_without_a_server(start: Start) -> None:
     url, servers = start("dev", "url"), start("dev", "list", "--json")
     assert (url.code, url.heavy) == (1, set()), url.output
+    assert url.slow == set()
     assert (servers.code, servers.heavy) == (0, set()), servers.output
+    assert servers.slow == set()
 
 
 def test_dev_url_list_and_stop_load_no_library_with_a_server(start: Start, project: Path) -> None:
@@ -306,6 +333,7 @@ def test_dev_url_list_and_stop_load_no_library_with_a_server(start: Start, proje
         finally:
             server.terminate()
     assert (url.code, url.heavy) == (0, set()), url.output
+    assert url.slow == set()
     assert (servers.code, servers.heavy) == (0, set()), servers.output
     assert (stopped.code, stopped.heavy) == (0, set()), stopped.output
 

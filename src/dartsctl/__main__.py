@@ -21,12 +21,12 @@ def run() -> int:
     """
     try:
         code = answer(sys.argv[1:])
-    except KeyboardInterrupt:  # before it was watched for
+        if _is_done():
+            os._exit(code)
+    except KeyboardInterrupt:  # of --version, which does not watch for it
         from dartsctl.system import interrupts
 
         interrupts.exit_at_once()
-    if _is_done():
-        os._exit(code)
     return code
 
 

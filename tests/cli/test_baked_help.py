@@ -13,6 +13,7 @@ import pytest
 
 import help_screens
 from dartsctl.cli import baked_help, main
+from dartsctl.cli.verbs import VERBS, verb_named
 
 
 @pytest.fixture(autouse=True)
@@ -46,12 +47,21 @@ def test_a_group_without_a_verb_shows_its_help_on_stderr(
     assert baked.err.startswith(f"Usage: {' '.join(['dartsctl', *words])} ")
 
 
+def test_the_lines_that_need_a_verb_are_the_groups_that_do_nothing_without() -> None:
+    groups = [name for name in VERBS if getattr(verb_named(name), "needs_a_verb", False)]
+    assert [[], *([name] for name in groups)] == list(baked_help.NEED_A_VERB)
+
+
 @pytest.mark.parametrize(
     "words",
-    ["ports", "--json --help", "ports --json --help", "staging --help", "prod nosuch -h"],
-)
-def test_any_other_line_is_not_answered_from_the_file(words: str) -> None:
-    assert baked_help.show(words.split()) is None
+    [
+        ["ports"], ["--json", "--help"], ["ports", "--json", "--help"], ["staging", "--help"],
+        ["prod", "nosuch", "-h"], ["prod up", "--help"], ["run", "--", "--help"],
+        ["prod\nUsage: dartsctl prod [OPTIONS] COMMAND [ARGS]...", "--help"], ["--help", "ports"],
+    ],
+)  # fmt: skip
+def test_any_other_line_is_not_answered_from_the_file(words: list[str]) -> None:
+    assert baked_help.show(words) is None
 
 
 @pytest.mark.parametrize("narrow", ["79", "60", "1"])

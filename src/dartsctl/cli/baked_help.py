@@ -50,7 +50,8 @@ def show(words: Sequence[str]) -> int | None:
 
 def _screen(names: Sequence[str]) -> str:
     """Return the help of a verb, empty if the file has none that fits the terminal."""
-    if is_completing() or not _is_wide():
+    is_plain = all(map(str.isalpha, names))  # "prod up" as one word names no verb
+    if not is_plain or is_completing() or not _is_wide():
         return ""
     try:
         with open(FILE, "rb") as file:  # noqa: PTH123 - see FILE

@@ -24,12 +24,9 @@ _LONGEST_NUMBER = 9
 
 
 class Call:
-    """A verb to call: its names, and what the command line gives of its parameters."""
+    """A verb to call, and what the command line gives of its parameters."""
 
-    def __init__(
-        self, names: Sequence[str], verb: Verb, common: Mapping[str, Any], values: Mapping[str, Any]
-    ) -> None:
-        self.names = tuple(names)
+    def __init__(self, verb: Verb, common: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         self.verb = verb
         self.common = common
         self.values = values
@@ -62,30 +59,30 @@ def _read(words: Sequence[str]) -> Call:
     rest = common.read_to_a_word(words)
     if not rest or rest[0] not in VERBS:
         raise _NotPlain
-    name, *rest = rest
-    verb = verb_named(name)
-    if not isinstance(verb, Verbs):
-        return _call((name,), verb, common.values, rest)
-    if verb.alone is None:
-        if not rest or rest[0] not in verb.verbs:
+    verb = verb_named(rest[0])
+    if isinstance(verb, Verbs):
+        return _call_in(verb, common.values, rest[1:])
+    return _call(verb, common.values, rest[1:])
+
+
+def _call_in(group: Verbs, before: Mapping[str, Any], words: Sequence[str]) -> Call:
+    """Return the call of a group's verb, or of the group itself."""
+    if group.alone is None:
+        if not words or words[0] not in group.verbs:
             raise _NotPlain
-        return _call((name, rest[0]), verb.verbs[rest[0]], common.values, rest[1:])
-    before = _Reader((*COMMON.items(), *verb.alone.each()))
-    behind = before.read_to_a_word(rest)
-    if not behind or behind[0] not in verb.verbs:
-        if verb.needs_a_verb:
+        return _call(group.verbs[words[0]], before, words[1:])
+    reader = _Reader((*COMMON.items(), *group.alone.each()))
+    rest = reader.read_to_a_word(words)
+    if rest and rest[0] in group.verbs:
+        if not reader.values.keys() <= COMMON.keys():
             raise _NotPlain
-        return _call((name,), verb.alone, common.values, rest)
-    if not before.values.keys() <= COMMON.keys():
+        return _call(group.verbs[rest[0]], {**before, **reader.values}, rest[1:])
+    if group.needs_a_verb:
         raise _NotPlain
-    return _call(
-        (name, behind[0]), verb.verbs[behind[0]], common.values | before.values, behind[1:]
-    )
+    return _call(group.alone, before, words)
 
 
-def _call(
-    names: Sequence[str], verb: Verb, before: Mapping[str, Any], words: Sequence[str]
-) -> Call:
+def _call(verb: Verb, before: Mapping[str, Any], words: Sequence[str]) -> Call:
     """Return the call of a verb. `before` are the common options before its name."""
     reader = _Reader((*COMMON.items(), *verb.each()))
     reader.read_all(words)
@@ -96,7 +93,7 @@ def _call(
     for name, value in reader.values.items():
         kept = common if name in COMMON else values
         kept[name] = value
-    return Call(names, verb, common, values)
+    return Call(verb, common, values)
 
 
 class _Reader:
