@@ -39,7 +39,10 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def heading(facts: Mapping[str, Any], *more: str) -> str:
     """Return what is printed above a table. Where Python is concerns only this machine."""
-    return "\n".join([*machine.lines(facts), f"Python is that of {sys.base_prefix}", *more])
+    lines = [*machine.lines(facts), f"Python is that of {sys.base_prefix}"]
+    if facts["load"] > facts["cores"]:
+        lines.append("this machine is busy: the figures say little")
+    return "\n".join([*lines, *more])
 
 
 def plan_of(options: argparse.Namespace, usual: Plan) -> Plan:

@@ -51,15 +51,6 @@ def test_no_two_processes_get_one_port(tmp_path: Path) -> None:
     assert answers("wall", "duplicates", tmp_path, ports[0], ports[-1]) == ["ready", "0.0"]
 
 
-@pytest.mark.engine
-def test_the_preflight_is_the_one_of_up(tmp_path: Path) -> None:
-    file = tmp_path / "compose.yml"
-    file.write_text("services:\n  web:\n    image: dartsctl-test/busybox:1\n")
-    ready, seconds = answers("wall", "preflight", file, "dartsctl-bench-inside")
-    assert ready == "ready"
-    assert float(seconds) > 0
-
-
 def test_a_version_without_what_is_measured_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "dartsctl").mkdir()
     (tmp_path / "dartsctl" / "__init__.py").write_text("")
