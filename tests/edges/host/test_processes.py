@@ -11,11 +11,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dartsctl.edges.host import processes
 from dartsctl.errors import Refused
 from dartsctl.ports.process import Process
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -39,6 +42,76 @@ def test_a_process_is_described_with_its_family(start: Start, tmp_path: Path) ->
     assert process.started is not None
     assert abs(process.started - time.time()) < 30
     assert {process, described(child.pid)} == {process}
+
+
+def agrees_with_psutil(pid: int) -> bool:
+    """Return whether both descriptions are the same; a process may change in between."""
+    for _ in range(20):
+        ours, portable = processes.describe(pid), processes.describe_by_psutil(pid)
+        if ours == portable:
+            return True
+    return False
+
+
+@linux_only
+def test_every_process_is_described_as_psutil_describes_it(start: Start, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = tmp_path / "a-program-with-a-long-name"
+    shutil.copy(shutil.which("sleep") or "", program)
+    made = [
+        start("bash", "-c", "exec -a 'worker: idle   and waiting' cat < <(sleep 60)"),
+        start(str(program), "60", cwd=gone),
+        start("sh", "-c", "sleep 60 & sleep 60 & wait"),
+    ]
+    for child in made:
+        until = time.monotonic() + 60
+        while not described(child.pid).command and time.monotonic() < until:
+            time.sleep(0.01)
+    program.unlink()
+    gone.rmdir()
+    zombie = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    others = psutil.pids()  # psutil reads every process for the children of one: not of all
+    pids = [*others[:40], *others[-40:], *(child.pid for child in made), zombie.pid]
+    assert [pid for pid in pids if not agrees_with_psutil(pid)] == []
+    assert described(made[0].pid).command[0] == "worker:"
+    assert described(made[1].pid).name == program.name
+    zombie.wait()
+
+
+SEEN_BY_NOBODY = """
+import os
+import psutil
+from dartsctl.edges.host import processes
+os.setuid(65534)  # only now: nobody may not read this interpreter and this checkout
+different = []
+for pid in psutil.pids()[:40]:
+    if not any(processes.describe(pid) == processes.describe_by_psutil(pid) for _ in range(20)):
+        different.append(pid)
+print(different, processes.describe(os.getppid()).executable)
+"""
+
+
+@linux_only
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+def test_another_users_processes_are_described_as_psutil_describes_them(start: Start) -> None:
+    source = Path(processes.__file__).parents[3]
+    program = f"import sys; sys.path.insert(0, {str(source)!r})\n{SEEN_BY_NOBODY}"
+    nobody = start(sys.executable, "-c", program)
+    assert nobody.communicate(timeout=60)[0].split(b"\n")[0] == b"[] None"
+
+
+@linux_only
+def test_describing_a_process_needs_no_psutil(start: Start) -> None:
+    source = Path(processes.__file__).parents[3]
+    program = (
+        f"import os, sys; sys.path.insert(0, {str(source)!r})\n"
+        "from dartsctl.edges.host import processes\n"
+        "print(processes.describe(os.getpid()).pid == os.getpid(), 'psutil' in sys.modules)"
+    )
+    child = start(sys.executable, "-c", program)
+    assert child.communicate(timeout=60)[0] == b"True False\n"
 
 
 def test_the_fast_lookups_equal_the_full_description(start: Start) -> None:

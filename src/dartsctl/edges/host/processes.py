@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from dartsctl.edges.host import linux_process
 from dartsctl.edges.host.signals import foreign_process
 from dartsctl.errors import Advice, Refused
 from dartsctl.ports.process import Process
@@ -62,6 +63,13 @@ _KILL_GRACE = 2.0
 
 def describe(pid: int) -> Process | None:
     """Return what this user can see of a process, None if there is no such process."""
+    if _ON_LINUX:
+        return linux_process.described(pid)
+    return describe_by_psutil(pid)
+
+
+def describe_by_psutil(pid: int) -> Process | None:
+    """Do the same on every system. On Linux psutil takes longer to load than all that is asked."""
     import psutil
 
     try:
@@ -90,7 +98,7 @@ def birth(pid: int) -> int | None:
     On Linux without psutil.
     """
     if _ON_LINUX:
-        row = _stat(pid)
+        row = linux_process.stat(pid)
         return int(row[19]) if row else None
     process = describe(pid)
     return process.birth if process else None
@@ -101,7 +109,7 @@ def start_time(pid: int) -> float | None:
     if not _ON_LINUX:
         process = describe(pid)
         return process.started if process else None
-    row = _stat(pid)
+    row = linux_process.stat(pid)
     if row is None:
         return None
     with Path("/proc/uptime").open(encoding="ascii") as file:
@@ -153,11 +161,9 @@ def is_forwarder(process: Process) -> bool:
 def _is_dockerd(pid: int, name: str) -> bool:
     if name != "dockerd":
         return False
-    import psutil
-
-    with suppress(psutil.Error, OSError):
-        return _file_name(psutil.Process(pid).exe() or name) == "dockerd"
-    return True  # not visible: another user's process, so not a lookalike of ours
+    executable = linux_process.executable(pid)
+    # not visible: another user's process, so not a lookalike of ours
+    return not executable or _file_name(executable) == "dockerd"
 
 
 def _file_name(executable: str) -> str:
@@ -325,28 +331,16 @@ def _gone_within(pid: int, birth_mark: int, seconds: float) -> bool:
 def _is_alive(pid: int, birth_mark: int) -> bool:
     """Return whether the same process still runs. A zombie does not."""
     if _ON_LINUX:
-        row = _stat(pid)
+        row = linux_process.stat(pid)
         return row is not None and row[0] not in ("Z", "X") and int(row[19]) == birth_mark
     process = describe(pid)
     return process is not None and process.birth == birth_mark and process.status != "zombie"
 
 
-def _stat(pid: int) -> list[str] | None:
-    """Return the fields of /proc/PID/stat after the name: state, parent, group ...
-
-    Field 19 is the start in ticks since boot (field 22 in proc(5)).
-    """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - called often
-            return file.read().rpartition(b")")[2].decode("ascii").split()
-    except OSError:
-        return None
-
-
 def _parent(pid: int) -> int:
     """Return the pid of the parent, 0 if there is none or no such process."""
     if _ON_LINUX:
-        row = _stat(pid)
+        row = linux_process.stat(pid)
         return int(row[1]) if row else 0
     import psutil
 
@@ -364,7 +358,7 @@ def _group(pid: int) -> int:
 
 
 def _birth(process: psutil.Process) -> int:
-    if _ON_LINUX and (row := _stat(process.pid)):
+    if _ON_LINUX and (row := linux_process.stat(process.pid)):
         return int(row[19])
     return int(process.create_time() * 1000)
 
@@ -378,18 +372,8 @@ def _parents(process: psutil.Process) -> tuple[tuple[int, str], ...]:
 
 
 def _children(process: psutil.Process) -> tuple[int, ...]:
-    """Return the pids of the direct children.
-
-    The kernel has the list (CONFIG_PROC_CHILDREN). psutil would read every process of the machine
-    for it.
-    """
     import psutil
 
-    with suppress(OSError, ValueError):
-        pids: set[int] = set()
-        for task in Path(f"/proc/{process.pid}/task").iterdir():
-            pids.update(map(int, (task / "children").read_text(encoding="ascii").split()))
-        return tuple(sorted(pids))
     with suppress(psutil.Error, OSError):
         return tuple(sorted(child.pid for child in process.children()))
     return ()
