@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import _socket
 import struct
 from functools import lru_cache
 
@@ -45,7 +45,7 @@ _MOST_RANGES = (0xFFFF - _ATTRIBUTE.size) // _BYTES_PER_RANGE
 
 ALL_PORTS = range(65536)
 
-_ADDRESS_BYTES = {socket.AF_INET: 4, socket.AF_INET6: 16}
+_ADDRESS_BYTES = {_socket.AF_INET: 4, _socket.AF_INET6: 16}
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 """The first bytes of an IPv4-mapped IPv6 address."""
 
@@ -101,9 +101,9 @@ def requests(
     return tuple(
         _message(
             _SOCK_DIAG_BY_FAMILY,
-            struct.pack("=BBxxI48x", family, socket.IPPROTO_UDP, _EVERY_STATE) + attribute,
+            struct.pack("=BBxxI48x", family, _socket.IPPROTO_UDP, _EVERY_STATE) + attribute,
         )
-        for family in (socket.AF_INET, socket.AF_INET6)
+        for family in (_socket.AF_INET, _socket.AF_INET6)
     )
 
 
@@ -268,10 +268,10 @@ def _packed(text: str) -> bytes:
 def _address(packed: bytes) -> str:
     """Return the normal spelling (bindings.normal_address) of an address of 4 or 16 bytes."""
     if len(packed) == 4:
-        return socket.inet_ntop(socket.AF_INET, packed)
+        return _socket.inet_ntop(_socket.AF_INET, packed)
     if packed.startswith(_MAPPED):
-        return socket.inet_ntop(socket.AF_INET, packed[12:])
-    return socket.inet_ntop(socket.AF_INET6, packed)
+        return _socket.inet_ntop(_socket.AF_INET, packed[12:])
+    return _socket.inet_ntop(_socket.AF_INET6, packed)
 
 
 def _listener(

@@ -34,18 +34,18 @@ def normal_address(text: str) -> str:
     Raises:
         ValueError: `text` is not an address; `fe80::1%eth0`, which has a zone, is not one either.
     """
-    import socket
+    import _socket
 
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
         if ":" not in bare:
-            return socket.inet_ntop(socket.AF_INET, socket.inet_pton(socket.AF_INET, bare))
-        packed = socket.inet_pton(socket.AF_INET6, bare)
+            return _socket.inet_ntop(_socket.AF_INET, _socket.inet_pton(_socket.AF_INET, bare))
+        packed = _socket.inet_pton(_socket.AF_INET6, bare)
     except OSError as error:
         raise ValueError(f"{text!r} is not an IP address") from error
     if packed.startswith(b"\0" * 10 + b"\xff\xff"):
-        return socket.inet_ntop(socket.AF_INET, packed[12:])
-    return socket.inet_ntop(socket.AF_INET6, packed)
+        return _socket.inet_ntop(_socket.AF_INET, packed[12:])
+    return _socket.inet_ntop(_socket.AF_INET6, packed)
 
 
 def reachable_address(address: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _socket
 import os
-import socket
 import struct
 import time
 from contextlib import contextmanager
@@ -134,14 +134,14 @@ class UnixApi:
 
         A pid of 0 is outside of this pid namespace.
         """
-        if not hasattr(socket, "SO_PEERCRED"):
+        if not hasattr(_socket, "SO_PEERCRED"):
             return None, None
         until = time.monotonic() + self.deadline
         with (
             self._connection_errors(ANSWER_LIMIT),
             unix_http.connect(self._path, until=until) as line,
         ):
-            credentials = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            credentials = line.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
         pid, uid, _ = struct.unpack("3i", credentials)
         if pid == 1:  # socket activation: systemd made the socket
             from dartsctl.edges.engine import daemon

@@ -7,8 +7,10 @@ chunks. http.client is not used: importing it takes longer than a short command 
 from __future__ import annotations
 
 import errno
-import socket
 import time
+from _socket import AF_UNIX, SOCK_STREAM
+
+from dartsctl.system.plain_socket import PlainSocket
 
 _CHUNK = 64 << 10
 _HEAD_LIMIT = 64 << 10
@@ -23,7 +25,7 @@ class AnswerTooLarge(OSError):
 class Stream:
     """The body of an answer that comes bit by bit: events, a log that is followed."""
 
-    def __init__(self, connection: socket.socket, head: bytes, begin: bytes) -> None:
+    def __init__(self, connection: PlainSocket, head: bytes, begin: bytes) -> None:
         self.head = head
         """Its status line and headers."""
         self._connection = connection
@@ -55,12 +57,12 @@ class Stream:
         self._connection.close()
 
 
-def connect(path: str, *, until: float) -> socket.socket:
+def connect(path: str, *, until: float) -> PlainSocket:
     """Return a connection to the socket at `path`.
 
     `until`: the deadline, a moment of time.monotonic(). Raises OSError, TimeoutError.
     """
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection = PlainSocket(AF_UNIX, SOCK_STREAM)
     try:
         connection.settimeout(_seconds_left(until))
         connection.connect(path)
@@ -74,7 +76,7 @@ def connect(path: str, *, until: float) -> socket.socket:
 
 
 def exchange(
-    connection: socket.socket,
+    connection: PlainSocket,
     method: str,
     target: str,
     document: bytes,
@@ -101,7 +103,7 @@ def exchange(
     return bytes(answer[:limit])
 
 
-def open_stream(connection: socket.socket, target: str, *, until: float) -> Stream:
+def open_stream(connection: PlainSocket, target: str, *, until: float) -> Stream:
     """Send a GET request and return its answer as soon as its head is there.
 
     The stream has the connection from then on. `until`: the deadline for the head.
@@ -116,7 +118,7 @@ def open_stream(connection: socket.socket, target: str, *, until: float) -> Stre
     return Stream(connection, head, begin)
 
 
-def _head(connection: socket.socket, until: float) -> tuple[bytes, bytes]:
+def _head(connection: PlainSocket, until: float) -> tuple[bytes, bytes]:
     """Return the head of an answer, and what came after it already."""
     answer = b""
     while _END_OF_HEAD not in answer:
@@ -132,7 +134,7 @@ def _head(connection: socket.socket, until: float) -> tuple[bytes, bytes]:
 
 
 def _send(
-    connection: socket.socket, method: str, target: str, document: bytes, *, until: float
+    connection: PlainSocket, method: str, target: str, document: bytes, *, until: float
 ) -> None:
     headers = "Host: docker\r\n"
     if document:

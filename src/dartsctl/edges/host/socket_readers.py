@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import _socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from dartsctl.ports.socket_table import (
 )
 from dartsctl.records import replace
 from dartsctl.stack.bindings import Endpoint, normal_address
+from dartsctl.system.plain_socket import PlainSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ def read_listening_ports(ports: frozenset[int]) -> set[int]:
     return listening
 
 
-def _sock_diag() -> socket.socket:
-    family = getattr(socket, "AF_NETLINK", 16)
-    return socket.socket(family, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
+def _sock_diag() -> PlainSocket:
+    family = getattr(_socket, "AF_NETLINK", 16)
+    return PlainSocket(family, _socket.SOCK_RAW, NETLINK_SOCK_DIAG)
 
 
 def read_proc(
@@ -181,6 +182,6 @@ def read_addresses() -> set[str]:
     addresses: set[str] = set()
     for interface in psutil.net_if_addrs().values():
         for entry in interface:
-            if entry.family in (socket.AF_INET, socket.AF_INET6):
+            if entry.family in (_socket.AF_INET, _socket.AF_INET6):
                 addresses.add(_psutil_address(entry.address))
     return addresses

@@ -6,8 +6,8 @@ remote engine, the results say nothing about the engine's host.
 
 from __future__ import annotations
 
+import _socket
 import errno
-import socket
 import sys
 from pathlib import Path
 
@@ -23,18 +23,20 @@ from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.records import replace
 from dartsctl.stack.bindings import ANY_IPV6, Endpoint
+from dartsctl.system.plain_socket import PlainSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from dartsctl.edges.host.socket_readers import SocketReader
     from dartsctl.stack.bindings import TransportProtocol
 
 _KINDS = {
-    "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
-    "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
-    "sctp": (socket.SOCK_STREAM, getattr(socket, "IPPROTO_SCTP", 132)),
+    "tcp": (_socket.SOCK_STREAM, _socket.IPPROTO_TCP),
+    "udp": (_socket.SOCK_DGRAM, _socket.IPPROTO_UDP),
+    "sctp": (_socket.SOCK_STREAM, getattr(_socket, "IPPROTO_SCTP", 132)),
 }
 _ANSWERS = {
     errno.EADDRINUSE: Probe.IN_USE,
@@ -63,11 +65,11 @@ def probe(endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe:
     """
     protocol = endpoint.protocol
     try:
-        with socket.socket(_family(endpoint), *_KINDS[protocol]) as trial:
+        with PlainSocket(_family(endpoint), *_KINDS[protocol]) as trial:
             if protocol == "tcp" or (protocol == "udp" and udp_reuse_address):
-                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
             if endpoint.is_ipv6:
-                trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                trial.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
             trial.bind((endpoint.address, endpoint.port))
             if protocol != "udp":
                 # with SO_REUSEADDR two sockets can both bind: only listen fails (edge-cases.md#8)
@@ -90,6 +92,8 @@ def listen_on(endpoint: Endpoint) -> socket.socket | None:
     """
     if probe(endpoint) is not Probe.FREE:
         return None
+    import socket  # a server is given more than the kernel's part of it
+
     listener = socket.socket(_family(endpoint), socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -101,8 +105,8 @@ def listen_on(endpoint: Endpoint) -> socket.socket | None:
     return listener
 
 
-def _family(endpoint: Endpoint) -> socket.AddressFamily:
-    return socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET
+def _family(endpoint: Endpoint) -> int:
+    return _socket.AF_INET6 if endpoint.is_ipv6 else _socket.AF_INET
 
 
 READERS: tuple[SocketReader, ...] = (read_sock_diag, read_proc, read_psutil)
@@ -170,9 +174,9 @@ def has_listener(port: int) -> bool:
     try:
         # Linux binds the wildcard of both families only where no socket listens. The table would
         # take four times as long, and we do not listen: nobody can connect meanwhile.
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        with PlainSocket(_socket.AF_INET6, _socket.SOCK_STREAM) as trial:
+            trial.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+            trial.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 0)
             trial.bind((ANY_IPV6, port))
     except OSError:  # also for other sockets, and on a kernel without IPv6
         return port in listening_ports([port])
@@ -200,7 +204,7 @@ def _lists_bound_sockets() -> bool:
 
     Tested with a socket of our own.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
+    with PlainSocket(_socket.AF_INET, _socket.SOCK_STREAM) as trial:
         try:
             trial.bind(("127.0.0.1", 0))
             number = trial.getsockname()[1]
@@ -241,7 +245,7 @@ def local_addresses() -> tuple[str, ...]:
 
 def own_names() -> frozenset[str]:
     """Return this host's name in lower case, and its addresses."""
-    return frozenset({socket.gethostname().lower(), *local_addresses()})
+    return frozenset({_socket.gethostname().lower(), *local_addresses()})
 
 
 def has_ipv6() -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import _socket
 import os
 import select
 import signal
-import socket
 import struct
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from dartsctl.edges.reserve.messages import LONGEST_LINE, SOCKET_NAME, State, read_state, request
+from dartsctl.system.plain_socket import PlainSocket
 from dartsctl.system.users import trusted_users
 
 TYPE_CHECKING = False
@@ -28,9 +29,9 @@ _GONE = 5.0
 class Connection:
     """A connection to the process that reserves a project's ports. A context manager."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: PlainSocket) -> None:
         self._connection = connection
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
         self.pid, self._uid, _ = struct.unpack("3i", credentials)
 
     def __enter__(self) -> Connection:
@@ -96,7 +97,7 @@ def connect(folder: Folder) -> Connection | None:
     status = folder.stat(SOCKET_NAME)
     if status is None or status.st_uid not in trusted_users():
         return None
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection = PlainSocket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     connection.settimeout(_CONNECTING)
     with suppress(OSError):
         connection.connect(f"/proc/self/fd/{folder.descriptor}/{SOCKET_NAME}")
