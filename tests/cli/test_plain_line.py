@@ -19,7 +19,7 @@ from dartsctl.cli.options import COMMON
 from dartsctl.cli.parameters import Argument, Option, Verb
 from dartsctl.cli.plain_line import Call, read
 from dartsctl.cli.verbs import VERBS, verb_named
-from dartsctl.errors import DartsctlError
+from dartsctl.errors import DartsctlError, Refused
 
 LINES = 4000
 ODD_WORDS = [
@@ -214,3 +214,33 @@ def _is_readable(file: Path) -> bool:
     except PermissionError:
         return False
     return True  # root reads every file
+
+
+def test_an_environment_of_the_settings_is_read_plainly_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dartsctl.toml").write_text('[environment.staging]\nfiles = ["compose.yml"]\n')
+    monkeypatch.chdir(tmp_path)
+    seen: Seen = []
+
+    def carry_out(verb: Verb, common: Common, values: Mapping[str, Any]) -> int:
+        seen.append((verb, common, values))
+        return 0
+
+    words = ["staging", "check", "web", "--json"]
+    call = read(words)
+    assert call is not None
+    typers = typer.main.get_command(program(words, carry_out))
+    assert by_typer(words, typers, seen) == by_itself(call)
+    assert read(["stagin", "check"]) is None
+
+
+def test_settings_that_are_not_trusted_are_left_to_typer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dartsctl.toml").write_text('[environment.staging]\nfiles = ["compose.yml"]\n')
+    (tmp_path / "dartsctl.toml").chmod(0o666)
+    monkeypatch.chdir(tmp_path)
+    assert read(["staging", "check"]) is None
+    with pytest.raises(Refused):
+        program(["staging", "check"])

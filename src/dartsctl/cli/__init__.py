@@ -24,9 +24,6 @@ def main(argv: Sequence[str]) -> int:
         return boundary.report_unwritten(error, words)
     if code is not None:
         return code
-    from dartsctl.cli import plain_line
-
-    call = plain_line.read(words)
     from dartsctl.cli import boundary
 
-    return boundary.run(words, call)
+    return boundary.run(words)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,11 +13,11 @@ from dartsctl import __version__
 from dartsctl.cli.deps import Common
 from dartsctl.cli.help import Program, VerbGroup
 from dartsctl.cli.parameters import Verb, Verbs
-from dartsctl.cli.typed_words import is_completing, project_dir_of
+from dartsctl.cli.stack import environment_group
+from dartsctl.cli.typed_words import is_completing
 from dartsctl.cli.typer_commands import CarryOut, callback_of, command_of, signed, take_common
-from dartsctl.cli.verbs import VERBS, verb_named
+from dartsctl.cli.verbs import VERBS, environments_named, verb_named
 from dartsctl.cli.watch_words import WatchGroup
-from dartsctl.errors import DartsctlError, Refused
 
 
 class _Program(VerbGroup):
@@ -50,9 +49,7 @@ def program(words: Sequence[str] = (), carry_out: CarryOut = Verb.call) -> Progr
     app.callback()(_root())
     for name in _needed(words):
         _add(app, name, verb_named(name), carry_out)
-    for name in _named_environments(words):
-        from dartsctl.cli.stack import environment_group
-
+    for name in environments_named(words):
         _add(app, name, environment_group(name), carry_out)
     return app
 
@@ -126,23 +123,3 @@ def _show_version(value: bool) -> None:
     if value:
         sys.stdout.write(f"dartsctl {__version__}\n")
         raise typer.Exit
-
-
-def _named_environments(words: Sequence[str]) -> list[str]:
-    """Return the environments of the settings besides `dev` and `prod`, if a word may be one.
-
-    `dartsctl staging up` works like `dartsctl prod up`, and a mistyped name is suggested.
-    """
-    folder = project_dir_of(words)
-    name = next((word for word in words if not word.startswith("-") and word != folder), "")
-    if not name or name in VERBS:
-        return []
-    try:
-        settings = Common(project_dir=Path(folder) if folder else None).settings()
-    except Refused:
-        if {"-h", "--help"}.intersection(words):
-            return []
-        raise  # the names of the environments are in settings that are not used
-    except DartsctlError:
-        return []  # the verb reports what is wrong with the settings, or that it is unknown
-    return [environment for environment in settings.environments if environment not in VERBS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from dartsctl.cli import plain_line
 from dartsctl.cli.deps import MASKER, Common, state
 from dartsctl.cli.typed_words import is_completing, project_dir_of
 from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
@@ -13,21 +14,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dartsctl.cli.plain_line import Call
     from dartsctl.edges.screen.output import Screen
 
 _COMPLETION_OPTIONS = ("--show-completion", "--install-completion")
 
 
-def run(words: list[str], call: Call | None) -> int:
+def run(words: list[str]) -> int:
     """Run one command line and return its exit code. Never raises, never shows a traceback.
 
-    `call`: what the line means, None if Typer has to read it. The code is an ExitCode; that of
-    `dev` and `run` is the server's own.
+    The code is an ExitCode; that of `dev` and `run` is the server's own.
     """
     MASKER.learn_later(lambda: MASKER.learn(os.environ))
     try:
-        return _run(words, call)
+        return _run(words)
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
     except Exception as error:
@@ -74,9 +73,9 @@ def _write_nowhere() -> None:
             os.dup2(nowhere, stream.fileno())
 
 
-def _run(words: list[str], call: Call | None) -> int:
+def _run(words: list[str]) -> int:
     _note_temporary_state(words)
-    if call is not None:
+    if call := plain_line.read(words):
         return int(call.run() or 0)
     if "".join(words[:1]).startswith(_COMPLETION_OPTIONS):
         from dartsctl.cli import completion_setup

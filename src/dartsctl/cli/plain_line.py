@@ -13,7 +13,7 @@ import os
 from dartsctl.cli.options import COMMON
 from dartsctl.cli.parameters import Argument, Option, Verb, Verbs
 from dartsctl.cli.typed_words import is_completing
-from dartsctl.cli.verbs import VERBS, verb_named
+from dartsctl.cli.verbs import VERBS, environments_named, verb_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,12 +57,28 @@ def read(words: Sequence[str]) -> Call | None:
 def _read(words: Sequence[str]) -> Call:
     common = _Reader(COMMON.items())
     rest = common.read_to_a_word(words)
-    if not rest or rest[0] not in VERBS:
+    if not rest:
         raise _NotPlain
+    if rest[0] not in VERBS:
+        return _call_in(_environment(rest[0], words), common.values, rest[1:])
     verb = verb_named(rest[0])
     if isinstance(verb, Verbs):
         return _call_in(verb, common.values, rest[1:])
     return _call(verb, common.values, rest[1:])
+
+
+def _environment(name: str, words: Sequence[str]) -> Verbs:
+    """Return the verbs of an environment that the settings name."""
+    from dartsctl.cli.stack import environment_group
+    from dartsctl.errors import Refused
+
+    try:
+        is_known = name in environments_named(words)
+    except Refused:
+        is_known = False
+    if not is_known:
+        raise _NotPlain
+    return environment_group(name)
 
 
 def _call_in(group: Verbs, before: Mapping[str, Any], words: Sequence[str]) -> Call:
