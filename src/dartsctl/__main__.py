@@ -12,6 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_RESOLVING = {"check", "up", "down", "restart"}
+"""The verbs that begin with Compose's `config`. `dev` alone does, too."""
+
 
 def run() -> int:
     """Run the command line, and end the process with its exit code.
@@ -53,7 +56,10 @@ def answer(words: list[str]) -> int:
 
 def _start_early(words: list[str]) -> "Callable[[], None]":
     """Start Compose's `config` for a line that will need it. Return what ends it."""
-    if not {"check", "up"}.intersection(words) or {"--help", "-h"}.intersection(words):
+    is_dev = words == ["dev"] or (words[:1] == ["dev"] and words[1].startswith("-"))
+    if not is_dev and not _RESOLVING.intersection(words):
+        return lambda: None
+    if {"--help", "-h"}.intersection(words):
         return lambda: None
     from dartsctl.edges.engine import early_config
 

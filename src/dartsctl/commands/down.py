@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
 
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
-from dartsctl.ports.holders.wording import container_document
 from dartsctl.records import record
-from dartsctl.stack import compose_errors
-from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.containers import of_project
-from dartsctl.workflows.preflight import orphans
-from dartsctl.workflows.preflight.another_stack import refuse_to_touch
 from dartsctl.workflows.preflight.from_labels import of_another_stack, readable, reason
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.deadline import Countdown
 from dartsctl.workflows.up.lock_project import locked_project
-from dartsctl.workflows.up.remap import with_kept_moves
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from typing import Literal
 
     from dartsctl.config.environment import Environment
     from dartsctl.edges.engine.compose import Compose
@@ -60,6 +55,8 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
     screen = deps.screen
     environment = readable(request.environment, deps=deps)
     if environment.files:  # as it was started: with the networks and volumes of its own
+        from dartsctl.workflows.up.remap import with_kept_moves
+
         environment = with_kept_moves(environment, deps=deps, dry_run=request.dry_run, quiet=True)
     if request.volumes and environment.files:
         _refuse_volumes_of_others(environment, request.production, deps)
@@ -104,6 +101,8 @@ def _refuse_volumes_of_others(
     control = deps.engine().control()
     if control is None:
         return
+    from dartsctl.stack.compose_model import read_stack
+
     stack = read_stack(deps.compose_on(environment).config().model)
     shared = _volumes_of(production, deps)
     for name in stack.own_volumes.values():
@@ -133,6 +132,8 @@ def _volumes_of(production: Environment | None, deps: Deps) -> Collection[str]:
     except DartsctlError as error:
         deps.screen.warn(f"which volumes production has is not known: {error.message}")
         return ()
+    from dartsctl.stack.compose_model import read_stack
+
     stack = read_stack(model)
     return {*stack.own_volumes.values(), *stack.external_volumes.values()}
 
@@ -150,6 +151,8 @@ class _LeftRunning:
     flag: tuple[str, ...] = ()
 
     def document(self) -> dict[str, object]:
+        from dartsctl.ports.holders.wording import container_document
+
         return {**container_document(self.container), "reason": self.reason}
 
 
@@ -161,6 +164,8 @@ def _left_running(
     running = [container for container in containers if container.holds_ports]
     if not running:
         return ()
+    from dartsctl.workflows.preflight import orphans
+
     own, others = orphans.split(running, list(map(str, environment.files)))
     services = orphans.services_of_files(compose)
     profiles = compose.profiles() if services else {}
@@ -220,7 +225,10 @@ def _refuse_another_stack(
     if others and compose and not request.remove_orphans:
         services = compose.all_services()
         others = tuple(container for container in others if container.service in services)
-    refuse_to_touch(others, environment, "down", effect="remove")
+    if others:
+        from dartsctl.workflows.preflight.another_stack import refuse_to_touch
+
+        refuse_to_touch(others, environment, "down", effect="remove")
 
 
 def time_limit(request: DownRequest, engine: Engine, containers: Sequence[Container]) -> float:
@@ -262,6 +270,8 @@ def _run_compose(
             f"`down` did not end within {seconds:.0f} s; part of the stack may still run",
             hint=environment.command("down", "--timeout", "0"),
         )
+    from dartsctl.stack import compose_errors
+
     failure = compose_errors.classify(result.text)
     raise DartsctlError(
         f"`down` failed: {failure.sentence}",

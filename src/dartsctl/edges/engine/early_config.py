@@ -40,8 +40,6 @@ _FILE_LIMIT = 1 << 20
 """Bytes of a file that are searched for the variable."""
 _FRESH = 10.0
 """Seconds for which an answer counts: while one waits for a lock, the files may change."""
-_VERBS = frozenset({"check", "up", "down", "restart", "dev"})
-"""The verbs that begin with a `config`. For `dev url` and its like no call is remembered."""
 _OF_DISPLAY = frozenset(
     ("--json", "--quiet", "-q", "--verbose", "-v", "--no-color", "--no-input", "--yes", "-y")
 )
@@ -137,7 +135,7 @@ _BETWEEN = b"\0\0"
 def start(words: Sequence[str]) -> None:
     """Start the call that the command line `words` made the last time. Raises nothing."""
     global _early  # noqa: PLW0603 - one process has one command line
-    if _VERBS.isdisjoint(words) or "--" in words:
+    if "--" in words:
         return
     try:
         early = EarlyConfig(words, _read(_place(os.environ)))
