@@ -19,6 +19,8 @@ pytest_plugins = ("live.servers",)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts a command with `&` so, and every process of the tests would ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the same with nohup, and a closed terminal
 
 REQUIRED = os.environ.get("DARTSCTL_REQUIRE_ENGINE") == "1"
 MEASURED = {

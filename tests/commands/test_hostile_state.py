@@ -26,7 +26,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
 )
 EXPECTED = {0, 1, 4, 5}
 """5: there may be no engine here."""
-PATIENCE = 20  # seconds for a command that takes half of one
+PATIENCE = 120  # seconds for a command that takes half of one
 
 
 def dartsctl(

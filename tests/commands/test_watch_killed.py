@@ -21,7 +21,7 @@ from fakes.receivers import receiver
 pytestmark = pytest.mark.once
 
 INTERVAL = 1.0
-GRACE = 3.0
+GRACE = 30.0
 
 
 @contextmanager
@@ -70,9 +70,10 @@ def test_the_heartbeat_tells_and_the_next_watch_repeats_no_alert(tmp_path: Path)
             watch.wait()
             killed = time.monotonic()
         assert killed - heart.taken[-1][2] < INTERVAL + GRACE, "it was alive until then"
-        time.sleep(INTERVAL)
-        assert heart.taken[-1][2] <= killed, "a receiver notices within interval + grace"
+        time.sleep(INTERVAL)  # the last ping may have been under way
         beats = len(heart.taken)
+        time.sleep(INTERVAL)
+        assert len(heart.taken) == beats, "a receiver notices within interval + grace"
         broken.mode = "ok"
         with watching(tmp_path) as watch:
             broken.wait_for(1)

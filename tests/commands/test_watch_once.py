@@ -128,7 +128,7 @@ def start(project: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
         text=True,
         start_new_session=True,
     )
-    too_long = threading.Timer(90, process.kill)
+    too_long = threading.Timer(200, process.kill)
     too_long.start()
     try:
         yield process
