@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from dartsctl.ports.holders import DevLease
 from dartsctl.ports.listeners import Listener, Probe
@@ -55,7 +55,7 @@ class FakeKernel:
         return tuple(row for row in self.listeners(port) if row.surely_blocks)
 
     def occupied(
-        self, protocol: TransportProtocol, ports: range
+        self, protocol: TransportProtocol, ports: Collection[int]
     ) -> dict[int, list[Listener]] | None:
         """None unless the rows are the whole table."""
         if not self._complete:

@@ -10,7 +10,7 @@ from dartsctl.ports import lint, rivals
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import HostProcess, RivalBinding
-from dartsctl.ports.rivals import PortWish
+from dartsctl.ports.rivals import PortWish, Wishes
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.model import PortEntry, Service, Stack
 from dartsctl.stack.port_origins import PortOrigins, trace
@@ -70,7 +70,7 @@ def test_the_entries_of_a_conflict_are_named_with_their_files() -> None:
     stack, origins = merged(
         [entry("127.0.0.1:8080:80"), entry("9000:9000")], [entry("0.0.0.0:8080:80")]
     )
-    wishes = rivals.rivals_in(self_conflict(8080), stack, origins)
+    wishes = Wishes(stack, origins).rivals_in(self_conflict(8080))
     assert [(wish.text, wish.file) for wish in wishes] == [
         ("127.0.0.1:8080:80", BASE),
         ("0.0.0.0:8080:80", DEV),
@@ -85,7 +85,7 @@ def test_the_replacement_keeps_what_does_not_conflict_and_drops_what_the_latest_
         [entry("0.0.0.0:8080:80")],
         [entry("8080:80")],
     )
-    wishes = rivals.rivals_in(self_conflict(8080), stack, origins)
+    wishes = Wishes(stack, origins).rivals_in(self_conflict(8080))
     change = rivals.appended(stack.services["web"], wishes, origins)
     assert change is not None
     assert (change.earlier, change.file) == ((BASE, DEV), LOCAL)
@@ -94,7 +94,7 @@ def test_the_replacement_keeps_what_does_not_conflict_and_drops_what_the_latest_
 
 def test_entries_of_a_single_file_were_not_appended() -> None:
     stack, origins = merged([entry("127.0.0.1:8080:80"), entry("8080:80")])
-    wishes = rivals.rivals_in(self_conflict(8080), stack, origins)
+    wishes = Wishes(stack, origins).rivals_in(self_conflict(8080))
     assert len(wishes) == 2
     assert rivals.appended(stack.services["web"], wishes, origins) is None
 
@@ -105,7 +105,7 @@ def test_a_long_range_is_one_entry() -> None:
         [entry(f"{number}:{number}") for number in numbers],
         [entry(f"127.0.0.1:{number}:{number}") for number in numbers],
     )
-    wishes = rivals.rivals_in(self_conflict(6000, 6019), stack, origins)
+    wishes = Wishes(stack, origins).rivals_in(self_conflict(6000, 6019))
     assert [wish.text for wish in wishes] == [
         "6000-6019:6000-6019",
         "127.0.0.1:6000-6019:6000-6019",

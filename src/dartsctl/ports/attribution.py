@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dartsctl.ports.listeners import Listener
     from dartsctl.ports.process import Process
-    from dartsctl.ports.reservation import Reservations
+    from dartsctl.ports.reservation import Reservation, Reservations
     from dartsctl.stack.bindings import Endpoint
     from dartsctl.stack.containers import Container
     from dartsctl.stack.model import Stack
@@ -62,6 +62,8 @@ class Attribution:
         self._reservations = reservations
         self._orphans = {container.id for container in orphans}
         self._published: dict[str, dict[int, list[Endpoint]]] = {}
+        self._on_port: dict[int, list[tuple[Container, Endpoint]]] | None = None
+        self._reserved: dict[int, list[tuple[Reservation, Endpoint]]] | None = None
 
     def holders(self, endpoint: Endpoint, obstacle: Obstacle) -> tuple[Holder, ...]:
         """Return everybody who is in the way of an endpoint.
@@ -112,11 +114,9 @@ class Attribution:
         reserves it.
         """
         holders: dict[str | Holder, Holder] = {}
-        for container in self._by_id.values():
-            for published in container.published:
-                if published.port == port and published.protocol == "tcp":
-                    evidence = f"docker lists {published}"
-                    holders[container.id] = self._container(container, evidence)
+        for container, published in self._listed_on(port):
+            evidence = f"docker lists {published}"
+            holders[container.id] = self._container(container, evidence)
         are_listed = bool(holders)
         for row in self._owners.blockers(port):
             if row.protocol == "tcp" and row.state == "listen":
@@ -154,17 +154,36 @@ class Attribution:
 
     def _guarded(self, endpoint: Endpoint) -> Reserved | None:
         """The watch whose gate is in the way: it has no socket there, and nobody else can bind."""
-        for reserve in self._reservations():
-            if any(own.excludes(endpoint) for own in reserve.endpoints):
+        for reserve, own in self._reserved_at(endpoint.port):
+            if own.excludes(endpoint):
                 return Reserved.of(reserve, "only the engine can bind it")
         return None
 
     def _reserved_on(self, port: int) -> Reserved | None:
-        for reserve in self._reservations():
-            for own in reserve.endpoints:
-                if own.port == port and own.protocol == "tcp":
-                    return Reserved.of(reserve)
+        for reserve, own in self._reserved_at(port):
+            if own.protocol == "tcp":
+                return Reserved.of(reserve)
         return None
+
+    def _reserved_at(self, port: int) -> Sequence[tuple[Reservation, Endpoint]]:
+        """What is reserved on a port, in the order of the watches."""
+        if self._reserved is None:
+            self._reserved = {}
+            for reserve in self._reservations():
+                for own in reserve.endpoints:
+                    self._reserved.setdefault(own.port, []).append((reserve, own))
+        return self._reserved.get(port, ())
+
+    def _listed_on(self, port: int) -> Sequence[tuple[Container, Endpoint]]:
+        """The containers that the engine lists on a tcp port, with their endpoints."""
+        if self._on_port is None:
+            self._on_port = {}
+            for container in self._by_id.values():
+                for published in container.published:
+                    if published.protocol == "tcp":
+                        on_port = self._on_port.setdefault(published.port, [])
+                        on_port.append((container, published))
+        return self._on_port.get(port, ())
 
     def _connection(self, row: Listener) -> Connection:
         processes = filter(None, map(self._owners.describe, row.pids))

@@ -5,6 +5,7 @@ The rule is engine-rules.md#one-implementation.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from enum import Enum
 
 from dartsctl.ports.listeners import Listener, Probe
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
         def listeners(self, port: int) -> tuple[Listener, ...]: ...
 
         def occupied(
-            self, protocol: TransportProtocol, ports: range
+            self, protocol: TransportProtocol, ports: Collection[int]
         ) -> Mapping[int, Sequence[Listener]] | None:
             """Return the sockets on those of `ports` that have any.
 
@@ -71,6 +72,14 @@ class Obstacle:
     certain: bool = True
 
 
+@record
+class _Table:
+    """The sockets on some numbers, by number. `numbers` are those that have any, in order."""
+
+    rows: Mapping[int, Sequence[Listener]]
+    numbers: Sequence[int]
+
+
 class Availability:
     """Answers for single endpoints. The kernel is asked once for each."""
 
@@ -83,7 +92,8 @@ class Availability:
         reserved: Callable[[Endpoint], Collection[Endpoint]] = lambda _: (),
     ) -> None:
         """`reserved` returns what our own watch has on an endpoint's port: `up` gets it back."""
-        self._engine = engine
+        self._is_here = engine.is_here
+        self._reuses_udp_addresses = engine.reuses_udp_addresses
         self._kernel = kernel
         self._reserved = reserved
         self._freed = set(convergence.freed)
@@ -91,18 +101,29 @@ class Availability:
         for endpoint in self._freed:
             self._freed_on.setdefault(endpoint.port, []).append(endpoint)
         self._answers: dict[Endpoint, Obstacle | None] = {}
+        self._local_addresses: tuple[str, ...] | None = None
+        self._expected: dict[TransportProtocol, set[int]] = {}
+        self._tables: dict[TransportProtocol, _Table | None] = {}
         self._listed = set(self._freed)
         self._published: dict[int, list[tuple[Endpoint, Container]]] = {}
         for container in convergence.staying:
             self._listed.update(container.published)
             for endpoint in container.published:
                 self._published.setdefault(endpoint.port, []).append((endpoint, container))
+        self._listed_numbers = sorted(self._published.keys() | self._freed_on.keys())
+
+    def expect(self, bindings: Iterable[PortBinding]) -> None:
+        """Let the first call of `marks` read the sockets on all these numbers at once."""
+        for binding in bindings:
+            self._expected.setdefault(binding.protocol, set()).update(binding.numbers)
 
     def obstacle(self, endpoint: Endpoint) -> Obstacle | None:
         """Return what keeps the engine from binding `endpoint`, None where nothing does."""
-        if endpoint not in self._answers:
-            self._answers[endpoint] = self._ask(endpoint)
-        return self._answers[endpoint]
+        try:
+            return self._answers[endpoint]
+        except KeyError:
+            answer = self._answers[endpoint] = self._ask(endpoint)
+            return answer
 
     def marks(self, binding: PortBinding) -> Mapping[int, object]:
         """Return the numbers of `binding` for which `obstacle` may answer otherwise than usual.
@@ -112,18 +133,30 @@ class Availability:
         """
         numbers = binding.numbers
         marks: dict[int, object] = {}
-        for port in self._published.keys() | self._freed_on.keys():
-            if port in numbers:
-                marks[port] = self._mark(port, binding.protocol)
-        if not self._engine.is_here:
+        for port in _within(self._listed_numbers, numbers):
+            marks[port] = self._mark(port, binding.protocol)
+        if not self._is_here:
             return marks
-        rows = self._kernel.occupied(binding.protocol, numbers)
-        if rows is None:
+        table = self._table_with(binding)
+        if table is None:
             occupied = [port for port in numbers if not self._is_clear(binding, port)]
         else:
-            occupied = [port for port, sockets in rows.items() if not self._is_listed(sockets)]
+            near = _within(table.numbers, numbers)
+            occupied = [port for port in near if not self._is_listed(table.rows[port])]
         marks.update(zip(occupied, occupied, strict=True))
         return marks
+
+    def _table_with(self, binding: PortBinding) -> _Table | None:
+        """The sockets on the numbers of a binding, and on all others that are expected."""
+        protocol = binding.protocol
+        expected = self._expected.setdefault(protocol, set())
+        if not expected.issuperset(binding.numbers):
+            expected.update(binding.numbers)
+            self._tables.pop(protocol, None)
+        if protocol not in self._tables:
+            rows = self._kernel.occupied(protocol, expected)
+            self._tables[protocol] = None if rows is None else _Table(rows, sorted(rows))
+        return self._tables[protocol]
 
     def _mark(self, port: int, protocol: TransportProtocol) -> object:
         """What the engine lists on a port, and what it will release."""
@@ -152,7 +185,7 @@ class Availability:
         # on 28 (engine-rules.md#versions).
         if listed:
             return Obstacle(Reason.IN_USE, tuple(listed.values()))
-        if not self._engine.is_here:
+        if not self._is_here:
             return None
         answer = self._probe(endpoint)
         if answer is Probe.FREE:
@@ -170,6 +203,7 @@ class Availability:
             if own not in self._freed:
                 self._freed.add(own)
                 self._freed_on.setdefault(own.port, []).append(own)
+                insort(self._listed_numbers, own.port)
 
     def _by_table(self, endpoint: Endpoint) -> Obstacle | None:
         """A privileged port and an unprivileged user: only the socket table can be asked.
@@ -180,7 +214,7 @@ class Availability:
         rows = self._rows_of_others(endpoint)
         if not rows:
             return None
-        is_visible = endpoint.protocol != "udp" or not self._engine.reuses_udp_addresses
+        is_visible = endpoint.protocol != "udp" or not self._reuses_udp_addresses
         return Obstacle(Reason.IN_USE, certain=is_visible and _any_blocks(rows))
 
     def _only_freed_ones_block(self, endpoint: Endpoint) -> bool:
@@ -197,7 +231,9 @@ class Availability:
         # The new binding is wider than what is released. Sockets that are bound only are in no
         # table, so every single address is asked.
         held = {own.address for own in freed}
-        addresses = {*self._kernel.local_addresses(), *(row.address for row in others)} - held
+        if self._local_addresses is None:
+            self._local_addresses = self._kernel.local_addresses()
+        addresses = {*self._local_addresses, *(row.address for row in others)} - held
         return all(self._is_single_free(endpoint, address) for address in sorted(addresses))
 
     def _is_single_free(self, wildcard: Endpoint, address: str) -> bool:
@@ -213,8 +249,13 @@ class Availability:
         return [row for row in rows if row.overlaps(endpoint) and row.endpoint not in self._freed]
 
     def _probe(self, endpoint: Endpoint) -> Probe:
-        return self._kernel.probe(endpoint, udp_reuse_address=self._engine.reuses_udp_addresses)
+        return self._kernel.probe(endpoint, udp_reuse_address=self._reuses_udp_addresses)
 
 
 def _any_blocks(rows: Iterable[Listener]) -> bool:
     return any(row.surely_blocks for row in rows)
+
+
+def _within(ascending: Sequence[int], numbers: range) -> Sequence[int]:
+    """The part of a sequence that lies in a range."""
+    return ascending[bisect_left(ascending, numbers.start) : bisect_left(ascending, numbers.stop)]

@@ -73,18 +73,19 @@ def group_by_holder(
     say) is a case too: nobody can be asked about it, and nothing may be stopped for a stack that
     cannot start.
     """
-    groups: dict[object, tuple[Holder, list[Conflict]]] = {}
+    groups: dict[object, dict[Conflict, None]] = {}
+    holders: dict[object, Holder] = {}
     for conflict in conflicts:
         for holder in conflict.holders or (Unknown(evidence=conflict.reason.value),):
             key = _identity(holder) if conflict.holders else conflict.reason
-            known, group = groups.get(key, (holder, []))
-            groups[key] = (_merged(known, holder), [*group, conflict])
+            groups.setdefault(key, {})[conflict] = None
+            holders[key] = _merged(holders.get(key, holder), holder)
     cases: list[Case] = []
     for collision in taken:
         kind = HolderKind.SHARED if isinstance(collision, SharedResource) else HolderKind.NAME
         cases.append(Case(collision, kind))
-    for holder, group in groups.values():
-        cases.append(_case(holder, tuple(dict.fromkeys(group)), stack, inspector))
+    for key, group in groups.items():
+        cases.append(_case(holders[key], tuple(group), stack, inspector))
     return tuple(cases)
 
 

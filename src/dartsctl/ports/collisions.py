@@ -11,13 +11,12 @@ from dartsctl.ports.shared import SharedResource
 from dartsctl.ports.unmet_needs import UnmetNeed
 from dartsctl.records import record
 from dartsctl.stack import compose_files
-from dartsctl.stack.containers import of_services
 from dartsctl.stack.same_stack import SameStack
 from dartsctl.text.numbers import parse_digits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dartsctl.stack.containers import Container
     from dartsctl.stack.convergence import Convergence
@@ -81,11 +80,12 @@ def find(
     `files_of_others`: see `of_other_files`.
     """
     collisions: list[Collision] = []
+    known = _KnownContainers(stack.project, containers)
     for service in stack.services.values():
         if service.container_name and service.replicas:
-            collisions += _taken_names(service, stack, containers)
+            collisions += _taken_names(service, known)
         elif service.replicas:
-            collisions += _taken_default_names(service, stack, containers)
+            collisions += _taken_default_names(service, known)
     collisions += map(Paused, convergence.paused)
     own = _touched(stack, containers, convergence)
     if others := of_other_files(own, files, files_of_others):
@@ -95,33 +95,45 @@ def find(
     return tuple(collisions)
 
 
-def _taken_names(
-    service: Service, stack: Stack, containers: Sequence[Container]
-) -> list[NameTaken]:
-    """The containers outside of a service that have its container name."""
-    named = [container for container in containers if container.name == service.container_name]
-    return [
-        NameTaken(service.name, container)
-        for container in named
-        if not container.belongs_to(stack.project) or container.service != service.name
-    ]
+class _KnownContainers:
+    """The engine's containers by what the services of a project may find taken."""
+
+    def __init__(self, project: str, containers: Iterable[Container]) -> None:
+        self.project = project
+        self.by_name: dict[str, list[Container]] = {}
+        self.by_stem: dict[str, list[Container]] = {}
+        """By all but the last part of their names: `shop-web` of `shop-web-1`."""
+        self._by_service: dict[str, list[Container]] = {}
+        for container in containers:
+            self.by_name.setdefault(container.name, []).append(container)
+            stem = container.name.rpartition("-")[0]
+            self.by_stem.setdefault(stem, []).append(container)
+            if container.belongs_to(project):
+                self._by_service.setdefault(container.service, []).append(container)
+
+    def of_service(self, service: Service) -> Sequence[Container]:
+        """Return the containers of a service, without those of `run`."""
+        return self._by_service.get(service.name, ())
 
 
-def _taken_default_names(
-    service: Service, stack: Stack, containers: Sequence[Container]
-) -> Iterator[NameTaken]:
+def _taken_names(service: Service, known: _KnownContainers) -> Iterator[NameTaken]:
+    """Yield the containers outside of a service that have its container name."""
+    for container in known.by_name.get(service.container_name, ()):
+        if container not in known.of_service(service):
+            yield NameTaken(service.name, container)
+
+
+def _taken_default_names(service: Service, known: _KnownContainers) -> Iterator[NameTaken]:
     """Yield the containers that have a name which Compose gives to new ones of the service.
 
     Compose counts on from the highest number of those that exist.
     """
-    own = of_services(containers, stack.project, (service.name,))
+    own = known.of_service(service)
     highest = max((container.number for container in own), default=0)
     numbers = range(highest + 1, highest + 1 + service.replicas - len(own))
-    prefix = f"{stack.project}-{service.name}-"
-    for container in containers:
-        number = parse_digits(container.name.removeprefix(prefix))
-        is_named = container.name.startswith(prefix) and number in numbers
-        if is_named and container not in own:
+    for container in known.by_stem.get(f"{known.project}-{service.name}", ()):
+        number = parse_digits(container.name.rpartition("-")[2])
+        if number in numbers and container not in own:
             yield NameTaken(service.name, container, is_default=True)
 
 
@@ -133,9 +145,8 @@ def _touched(
     Containers of services that this stack does not have stay as they are: two folders may share a
     project.
     """
-    spared = {
-        container.id for container in convergence.staying if container not in convergence.kept
-    }
+    spared = {container.id for container in convergence.staying}
+    spared -= {container.id for container in convergence.kept}
     return [
         container
         for container in containers
@@ -154,11 +165,21 @@ def of_other_files(
     """
     overlays = compose_files.identities(files_of_others)
     others = []
+    is_other: dict[tuple[str, tuple[str, ...]], bool] = {}
     for container in containers:
-        ours = compose_files.identities(compose_files.without_overrides(files, container.project))
-        theirs = compose_files.identities(container.own_config_files)
-        if container.is_one_off or not ours or not theirs:
+        if container.is_one_off:
             continue
-        if not ours & theirs or overlays & theirs:
+        made_from = container.project, container.config_files
+        if made_from not in is_other:  # asking for the real paths takes time
+            ours = compose_files.without_overrides(files, container.project)
+            is_other[made_from] = _is_other_stack(ours, container.own_config_files, overlays)
+        if is_other[made_from]:
             others.append(container)
     return tuple(others)
+
+
+def _is_other_stack(ours: Iterable[str], theirs: Iterable[str], overlays: frozenset[str]) -> bool:
+    own, others = compose_files.identities(ours), compose_files.identities(theirs)
+    if not own or not others:
+        return False
+    return not own & others or bool(overlays & others)

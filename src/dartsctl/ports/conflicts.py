@@ -34,6 +34,9 @@ class Conflict:
     reason: Reason
     holders: tuple[Holder, ...] = ()
 
+    def __hash__(self) -> int:  # a block's endpoints may be thousands
+        return hash(self.binding)
+
 
 @record
 class BindingVerdict:

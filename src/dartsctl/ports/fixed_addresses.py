@@ -101,6 +101,7 @@ def taken_addresses(
     made anew by Compose: then only the files count.
     """
     released = {container.id for container in convergence.released}
+    by_id = {container.id: container for container in containers}
     first_of: dict[tuple[str, str], _Wish] = {}
     for wish in _wishes(stack):
         use = _current_use(wish.network, uses)
@@ -112,7 +113,7 @@ def taken_addresses(
         if problem := _problem_of_subnets(wish, use):
             yield problem
         else:
-            holder = _holder(wish, use, containers, stack)
+            holder = _holder(wish, use, by_id, stack)
             if holder and holder.id not in released:
                 yield _held(wish, holder, stack)
 
@@ -121,8 +122,9 @@ def held_now(
     stack: Stack, uses: Mapping[str, NetworkUse], containers: Sequence[Container]
 ) -> Iterator[AddressTaken]:
     """Yield the fixed addresses that another container has at this moment."""
+    by_id = {container.id: container for container in containers}
     for wish in _wishes(stack):
-        holder = _holder(wish, uses.get(wish.network.name), containers, stack)
+        holder = _holder(wish, uses.get(wish.network.name), by_id, stack)
         if holder:
             yield _held(wish, holder, stack)
 
@@ -136,15 +138,15 @@ def _current_use(network: Network, uses: Mapping[str, NetworkUse]) -> NetworkUse
 
 
 def _holder(
-    wish: _Wish, use: NetworkUse | None, containers: Sequence[Container], stack: Stack
+    wish: _Wish, use: NetworkUse | None, by_id: Mapping[str, Container], stack: Stack
 ) -> Container | None:
     """Return the container that has the address, unless it is the service's own."""
     identity = use.addresses.get(wish.address) if use else None
-    for container in containers:
-        is_own = container.belongs_to(stack.project) and container.service == wish.service.name
-        if container.id == identity and not is_own:
-            return container
-    return None
+    container = by_id.get(identity or "")
+    if container is None:
+        return None
+    is_own = container.belongs_to(stack.project) and container.service == wish.service.name
+    return None if is_own else container
 
 
 def _held(wish: _Wish, holder: Container, stack: Stack) -> AddressTaken:
@@ -200,22 +202,25 @@ class AddressRace:
 
 def races(stack: Stack) -> Iterator[AddressRace]:
     """Yield the fixed addresses that lie where the engine takes dynamic ones from."""
+    dynamic: dict[tuple[str, bool], tuple[str, ...]] = {}
     for wish in _wishes(stack):
+        family = wish.network.name, ":" in wish.address
+        if family not in dynamic:
+            dynamic[family] = tuple(_with_dynamic_address(wish, stack))
+        others = dynamic[family]
         pools = [subnet for subnet in wish.network.subnets if subnet.gives_out(wish.address)]
-        others = tuple(
-            service.name for service in stack.services.values() if _is_dynamic(service, wish, stack)
-        )
         if pools and others and not _problem_of_subnets(wish, None):
             yield AddressRace(wish.service.name, wish.address, wish.network.name, others)
 
 
-def _is_dynamic(service: Service, wish: _Wish, stack: Stack) -> bool:
-    """Return whether a service has the wish's network, and no fixed address of its family there."""
-    if not service.replicas:
-        return False
-    for key in service.networks:
-        network = stack.networks.get(key)
-        if network and network.name == wish.network.name:
-            fixed = service.fixed_addresses.get(key, ())
-            return not any((":" in address) == (":" in wish.address) for address in fixed)
-    return False
+def _with_dynamic_address(wish: _Wish, stack: Stack) -> Iterator[str]:
+    """Yield the services on the wish's network without a fixed address of its family there."""
+    name, is_ipv6 = wish.network.name, ":" in wish.address
+    keys = [key for key, network in stack.networks.items() if network.name == name]
+    for service in stack.services.values():
+        own = [key for key in service.networks if key in keys]
+        if not own or not service.replicas:
+            continue
+        fixed = service.fixed_addresses.get(own[0], ())
+        if not any((":" in address) == is_ipv6 for address in fixed):
+            yield service.name

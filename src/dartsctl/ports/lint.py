@@ -185,14 +185,14 @@ def appended(stack: Stack, origins: PortOrigins) -> tuple[Notice, ...]:
     warnings: list[Notice] = []
     for service in stack.services.values():
         for wishes in rivals.surplus(service, origins):
-            change = rivals.appended(service, wishes, origins)
-            if change:
+            latest = rivals.appending_file(service.name, wishes, origins)
+            if latest:
                 target = wishes[0].entry.targets
                 places = [f"{wish.text} ({wish.file.name})" for wish in wishes if wish.file]
                 sentence = (
                     f"container port {target} is published more than once: {', '.join(places)};"
                     " Compose adds the `ports` of a later file to the earlier ones;"
-                    f" `ports: !override` in {change.file.name} replaces them"
+                    f" `ports: !override` in {latest.name} replaces them"
                 )
                 warnings.append(Notice("ports-appended", service.name, sentence))
     return tuple(warnings)

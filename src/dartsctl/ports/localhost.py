@@ -36,10 +36,15 @@ def ambiguous_localhost(
     `listeners_on` names who listens on an address that the stack does not bind.
     """
     served = [checked.binding for checked in verdicts if _is_served(checked)]
+    on_port: dict[int, list[PortBinding]] = {}
+    for binding in served:
+        for port in binding.numbers:
+            on_port.setdefault(port, []).append(binding)
     notices: dict[Notice, None] = {}
     for binding in served:
         for mine, theirs in _missing_half(binding):
-            rivals = [other for other in served if theirs in _loopbacks(other, theirs.port)]
+            near = on_port[theirs.port]
+            rivals = [other for other in near if theirs in _loopbacks(other, theirs.port)]
             if any(_leads_to_same(binding, other) for other in rivals):
                 continue
             who = [f"service {other.service} of this stack" for other in rivals]

@@ -49,8 +49,3 @@ AnyMove = Move | NameMove | SharedMove
 def port_moves(moves: Iterable[AnyMove]) -> list[Move]:
     """Return the moves that are of ports."""
     return [move for move in moves if isinstance(move, Move)]
-
-
-def name_moves(moves: Iterable[AnyMove]) -> list[NameMove]:
-    """Return the moves that are of container names."""
-    return [move for move in moves if isinstance(move, NameMove)]

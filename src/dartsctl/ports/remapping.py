@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import json
 
-from dartsctl.ports.moves import NameMove, SharedMove, name_moves, port_moves
+from dartsctl.ports.moves import Move, NameMove, SharedMove, port_moves
 from dartsctl.ports.shared import own_image, subnets_of
 from dartsctl.records import replace
 from dartsctl.text.patterns import regex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
-    from dartsctl.ports.moves import AnyMove, Move
+    from dartsctl.ports.moves import AnyMove
     from dartsctl.ports.shared import SharedKind
+    from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.model import PortEntry, Service, Stack
 
 OFFSET = 10000
@@ -28,17 +29,16 @@ FIRST, LAST = 16000, 31999
 """Where new numbers come from: above documented ports, below the kernel's client ports (32768)."""
 
 
-def choose(old: int, *, is_free: Callable[[int], bool], avoid: Iterable[int]) -> int | None:
+def choose(old: int, *, is_free: Callable[[int], bool], avoid: Container[int]) -> int | None:
     """Return a free number for what was published on `old`, None where there is none.
 
     It is the same number every time, as long as that is free.
     """
-    taken = set(avoid)
     span = LAST - FIRST + 1
     start = (old + OFFSET - FIRST) % span
     for step in range(span):
         number = FIRST + (start + step) % span
-        if number not in taken and is_free(number):
+        if number not in avoid and is_free(number):
             return number
     return None
 
@@ -51,31 +51,66 @@ def override(stack: Stack, moves: Sequence[AnyMove]) -> str:
     """
     head = "# Written by dartsctl: ports and names that had to move on this machine."
     lines = [f"{head} `dartsctl dev up --reset-ports` returns to the files' own."]
+    changes = _Changes(moves, stack)
     services: list[str] = []
     for name, service in sorted(stack.services.items()):
-        if own := _service_lines(service, stack, moves):
+        if own := _service_lines(service, changes):
             services += [f"  {json.dumps(name)}:", *own]
     if services:
         lines += ["services:", *services]
-    lines += _resource_lines("volumes", stack.fixed_volumes, {"volume": "name"}, moves)
+    lines += _resource_lines("volumes", stack.fixed_volumes, {"volume": "name"}, changes)
     resets: dict[SharedKind, str] = {"network": "name", "subnet": "ipam"}
-    lines += _resource_lines("networks", stack.networks, resets, moves)
+    lines += _resource_lines("networks", stack.networks, resets, changes)
     return "\n".join(lines) + "\n"
 
 
-def _service_lines(service: Service, stack: Stack, moves: Sequence[AnyMove]) -> list[str]:
+class _Changes:
+    """Moves by the services and resources that they change."""
+
+    def __init__(self, moves: Iterable[AnyMove], stack: Stack) -> None:
+        self.unnamed: set[str] = set()
+        """The services that lose their container name."""
+        self.images: dict[str, str] = {}
+        """The new name of each image."""
+        self.shared: dict[SharedKind, dict[str, None]] = {}
+        """The keys of what the stack gets for itself."""
+        self._ports: dict[tuple[str, int, TransportProtocol, str], Move] = {}
+        self.renumbered: set[str] = set()
+        """The services of which a port moves."""
+        for move in moves:
+            if isinstance(move, NameMove):
+                self.unnamed.add(move.service)
+            elif isinstance(move, Move):
+                self.renumbered.add(move.service)
+                self._ports.setdefault((move.service, move.target, move.protocol, move.old), move)
+            else:
+                self.shared.setdefault(move.kind, {})[move.key] = None
+                if move.kind == "image":
+                    self.images[move.old] = own_image(stack, move.key)
+
+    def ports(self, service: Service) -> list[PortEntry]:
+        """Return all ports of a service, those that move on their new numbers."""
+        entries: list[PortEntry] = []
+        for entry in service.ports:
+            move = self._ports.get((service.name, entry.target, entry.protocol, entry.published))
+            entries.append(replace(entry, published=str(move.new)) if move else entry)
+        return entries
+
+    def has(self, kind: SharedKind, key: str) -> bool:
+        return key in self.shared.get(kind, ())
+
+
+def _service_lines(service: Service, changes: _Changes) -> list[str]:
     """What changes of one service."""
     lines: list[str] = []
-    if any(move.service == service.name for move in name_moves(moves)):
+    if service.name in changes.unnamed:
         lines.append("    container_name: !reset null")
-    images = {move.old: own_image(stack, move.key) for move in _shared(moves, "image")}
-    if service.image in images:
-        lines.append(f"    image: {json.dumps(images[service.image])}")
-    if ports := [move for move in port_moves(moves) if move.service == service.name]:
+    if service.image in changes.images:
+        lines.append(f"    image: {json.dumps(changes.images[service.image])}")
+    if service.name in changes.renumbered:
         lines.append("    ports: !override")
-        entries = [_entry(_moved(entry, ports)) for entry in service.ports]
-        lines += [f"      - {json.dumps(entry)}" for entry in entries]
-    keys = [move.key for move in _shared(moves, "subnet") if move.key in service.fixed_addresses]
+        lines += [f"      - {json.dumps(_entry(entry))}" for entry in changes.ports(service)]
+    keys = [key for key in changes.shared.get("subnet", ()) if key in service.fixed_addresses]
     if keys:
         lines.append("    networks:")
     for key in keys:  # a `!reset` of one that is not there does nothing
@@ -88,23 +123,15 @@ def _resource_lines(
     section: str,
     keys: Iterable[str],
     resets: Mapping[SharedKind, str],
-    moves: Sequence[AnyMove],
+    changes: _Changes,
 ) -> list[str]:
     """What is reset of the volumes, or of the networks."""
     lines: list[str] = []
     for key in keys:
-        own = [f"    {resets[kind]}: !reset null" for kind in resets if _has(moves, kind, key)]
+        own = [f"    {resets[kind]}: !reset null" for kind in resets if changes.has(kind, key)]
         if own:
             lines += [f"  {json.dumps(key)}:", *own]
     return [f"{section}:", *lines] if lines else []
-
-
-def _shared(moves: Iterable[AnyMove], kind: SharedKind) -> list[SharedMove]:
-    return [move for move in moves if isinstance(move, SharedMove) and move.kind == kind]
-
-
-def _has(moves: Iterable[AnyMove], kind: SharedKind, key: str) -> bool:
-    return any(move.key == key for move in _shared(moves, kind))
 
 
 _ON_THIS_HOST = regex(
@@ -146,17 +173,6 @@ def leased_override(service: str, target: int, host: str, environment: Mapping[s
     return "\n".join(lines) + "\n"
 
 
-def _moved(entry: PortEntry, moves: Sequence[Move]) -> PortEntry:
-    for move in moves:
-        if (move.target, move.protocol, move.old) == (
-            entry.target,
-            entry.protocol,
-            entry.published,
-        ):
-            return replace(entry, published=str(move.new))
-    return entry
-
-
 def _entry(entry: PortEntry) -> dict[str, object]:
     """Compose's long form, as a JSON object. JSON is YAML."""
     shown: dict[str, object] = {
@@ -173,31 +189,40 @@ def _entry(entry: PortEntry) -> dict[str, object]:
 
 def still_fit(moves: Iterable[AnyMove], stack: Stack) -> tuple[AnyMove, ...]:
     """Return the moves whose entry in the files is still as it was when they were made."""
-    return tuple(move for move in moves if _fits(move, stack))
+    files = _Files(stack)
+    return tuple(move for move in moves if files.have(move))
 
 
-def _fits(move: AnyMove, stack: Stack) -> bool:
-    if isinstance(move, SharedMove):
-        return _shared_fits(move, stack)
-    service = stack.services.get(move.service)
-    if service is None:
-        return False
-    if isinstance(move, NameMove):
-        return service.container_name == move.old
-    return any(
-        (entry.target, entry.protocol, entry.published) == (move.target, move.protocol, move.old)
-        for entry in service.ports
-    )
+class _Files:
+    """What the files of a stack say now, as moves name it."""
 
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._volumes = stack.fixed_volumes
+        self._networks = stack.fixed_networks
+        self._ports: set[tuple[str, int, TransportProtocol, str]] = set()
+        for service in stack.services.values():
+            for entry in service.ports:
+                self._ports.add((service.name, entry.target, entry.protocol, entry.published))
 
-def _shared_fits(move: SharedMove, stack: Stack) -> bool:
-    match move.kind:
-        case "volume":
-            return stack.fixed_volumes.get(move.key) == move.old
-        case "network":
-            return stack.fixed_networks.get(move.key) == move.old
-        case "subnet":
-            return move.key in stack.networks and subnets_of(stack, move.key) == move.old
-        case _:
-            service = stack.services.get(move.key)
-            return service is not None and service.is_built and service.image == move.old
+    def have(self, move: AnyMove) -> bool:
+        """Return whether the files still say what has moved."""
+        if isinstance(move, SharedMove):
+            return self._have_shared(move)
+        if isinstance(move, Move):
+            return (move.service, move.target, move.protocol, move.old) in self._ports
+        service = self._stack.services.get(move.service)
+        return service is not None and service.container_name == move.old
+
+    def _have_shared(self, move: SharedMove) -> bool:
+        stack = self._stack
+        match move.kind:
+            case "volume":
+                return self._volumes.get(move.key) == move.old
+            case "network":
+                return self._networks.get(move.key) == move.old
+            case "subnet":
+                return move.key in stack.networks and subnets_of(stack, move.key) == move.old
+            case _:
+                service = stack.services.get(move.key)
+                return service is not None and service.is_built and service.image == move.old

@@ -52,14 +52,15 @@ def decide(
         if step.action is ResolutionAction.ABORT:
             return ()
         plan.append(step)
-    return tuple(step for step in plan if not _is_superfluous(step, plan))
+    settled = _Settled()
+    for step in plan:
+        settled.add(step)
+    return tuple(step for step in plan if not _is_superfluous(step, settled))
 
 
-def _is_superfluous(step: ResolutionStep, plan: Sequence[ResolutionStep]) -> bool:
+def _is_superfluous(step: ResolutionStep, settled: _Settled) -> bool:
     """Whether all bindings that a step is for have moved away by other steps."""
-    conflicts = set(step.case.conflicts)
-    is_remap = step.action is ResolutionAction.REMAP
-    return bool(conflicts) and not is_remap and conflicts <= _moved(plan)
+    return step.action is not ResolutionAction.REMAP and settled.moves_all_of(step.case)
 
 
 def unanswered(cases: Sequence[Case], request: ResolutionRequest) -> tuple[Case, ...]:
@@ -75,15 +76,14 @@ def _walk(
 
     Cases without a way out come last: the steps of the others may settle them.
     """
-    plan: list[ResolutionStep] = []
+    settled = _Settled()
     for case in sorted(cases, key=lambda case: _has_no_way_out(case, request)):
-        if _is_settled(case, plan):
+        if settled.includes(case):
             continue
         action = _answer(case, choices(case, request), request, choose)
         step = ResolutionStep(action, case)
         yield step
-        if action is not ResolutionAction.ABORT:
-            plan.append(step)
+        settled.add(step)
 
 
 def _answer(
@@ -119,39 +119,50 @@ def _has_no_way_out(case: Case, request: ResolutionRequest) -> bool:
     return len(choices(case, request)) == 1
 
 
-def _is_settled(case: Case, plan: Sequence[ResolutionStep]) -> bool:
-    """Whether an earlier step takes care of this case too."""
-    moved = _moved(plan)
-    if case.conflicts and set(case.conflicts) <= moved:
-        return True
-    if isinstance(case.holder, RivalBinding):
-        return any(RivalBinding.of(conflict.binding) == case.holder for conflict in moved)
-    return any(_ends_with(case, step) for step in plan)
+class _Settled:
+    """What the steps of a plan take care of, beside the cases that they are for."""
+
+    def __init__(self) -> None:
+        self._moved: set[Conflict] = set()
+        self._rivals: set[RivalBinding] = set()
+        """The bindings that are published elsewhere, as other bindings' holders."""
+        self._stopped: set[object] = set()
+        """The projects, containers and units that are stopped or removed."""
+
+    def add(self, step: ResolutionStep) -> None:
+        case = step.case
+        match step.action:
+            case ResolutionAction.REMAP:
+                self._moved.update(case.conflicts)
+                self._rivals.update(map(RivalBinding.of, case.bindings))
+            case ResolutionAction.STOP_PROJECT:
+                self._stopped.add(project_of(case))
+            case ResolutionAction.REMOVE_CONTAINER:
+                self._stopped.add(container_in(case))
+            case ResolutionAction.STOP_UNIT:
+                self._stopped.add(case.unit)
+
+    def moves_all_of(self, case: Case) -> bool:
+        """Return whether every binding of a case is published elsewhere. It has one at least."""
+        return bool(case.conflicts) and self._moved.issuperset(case.conflicts)
+
+    def includes(self, case: Case) -> bool:
+        """Return whether an earlier step takes care of this case too."""
+        if self.moves_all_of(case):
+            return True
+        if isinstance(case.holder, RivalBinding):
+            return case.holder in self._rivals
+        return not self._stopped.isdisjoint(_ends_with(case))
 
 
-def _moved(plan: Sequence[ResolutionStep]) -> set[Conflict]:
-    """The conflicts whose bindings a plan publishes elsewhere."""
-    moved: set[Conflict] = set()
-    for step in plan:
-        if step.action is ResolutionAction.REMAP:
-            moved.update(step.case.conflicts)
-    return moved
+def _ends_with(case: Case) -> Iterator[object]:
+    """Yield what takes the holder of a case with it when it is stopped.
 
-
-def _ends_with(case: Case, step: ResolutionStep) -> bool:
-    """Whether the holder of `case` goes with what `step` stops.
-
-    That is a container of the same project, the same container, or the same unit. A container name
-    stays taken when its project is stopped.
+    That is its project, the container, or the unit. A container name stays taken when its project
+    is stopped.
     """
-    match step.action:
-        case ResolutionAction.STOP_PROJECT:
-            project = project_of(case)
-            is_name = case.kind is HolderKind.NAME
-            return bool(project) and not is_name and project == project_of(step.case)
-        case ResolutionAction.REMOVE_CONTAINER:
-            container = container_in(case)
-            return container is not None and container == container_in(step.case)
-        case ResolutionAction.STOP_UNIT:
-            return case.unit is not None and case.unit == step.case.unit
-    return False
+    if case.kind is not HolderKind.NAME:
+        yield from filter(None, [project_of(case)])
+    for reason in (container_in(case), case.unit):
+        if reason is not None:
+            yield reason

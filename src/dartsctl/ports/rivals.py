@@ -7,6 +7,7 @@ from dartsctl.ports.holders import RivalBinding
 from dartsctl.records import record
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint, normal_address
+from dartsctl.stack.port_index import PortIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,27 +74,50 @@ def wishes_of(service: Service, origins: PortOrigins) -> list[PortWish]:
     return wishes
 
 
-def rivals_in(conflict: Conflict, stack: Stack, origins: PortOrigins) -> tuple[PortWish, ...]:
-    """Return the entries of the stack that exclude each other in this conflict."""
-    names = {conflict.binding.service: None}
-    for holder in conflict.holders:
-        if isinstance(holder, RivalBinding):
-            names[holder.service] = None
-    binding = conflict.binding
-    near: list[PortWish] = []
-    for name in names:
-        for wish in wishes_of(stack.services[name], origins):
-            if not wish.entry.is_ephemeral and wish.entry.protocol == binding.protocol:
-                first, last = wish.entry.span
-                if first <= binding.last and last >= binding.first:
-                    near.append(wish)
-    return tuple(wish for wish in near if _has_rival(wish, near, stack))
+class Wishes:
+    """The entries of a stack, by their numbers: made once, for any number of conflicts."""
+
+    def __init__(self, stack: Stack, origins: PortOrigins) -> None:
+        self._stack = stack
+        self._origins = origins
+        self._placed: dict[str, tuple[list[PortWish], PortIndex]] = {}
+
+    def rivals_in(self, conflict: Conflict) -> tuple[PortWish, ...]:
+        """Return the entries of the stack that exclude each other in this conflict."""
+        names = {conflict.binding.service: None}
+        for holder in conflict.holders:
+            if isinstance(holder, RivalBinding):
+                names[holder.service] = None
+        binding = conflict.binding
+        near: list[PortWish] = []
+        for name in names:
+            wishes, index = self._of(name)
+            places = index.meeting(binding.protocol, binding.first, binding.last)
+            near += [wishes[place] for place in places]
+        index = _index(near)
+        return tuple(wish for wish in near if self._has_rival(wish, near, index))
+
+    def _of(self, name: str) -> tuple[list[PortWish], PortIndex]:
+        """Return the entries of a service that have a number, and where they are."""
+        if name not in self._placed:
+            wishes = wishes_of(self._stack.services[name], self._origins)
+            numbered = [wish for wish in wishes if not wish.entry.is_ephemeral]
+            self._placed[name] = numbered, _index(numbered)
+        return self._placed[name]
+
+    def _has_rival(self, wish: PortWish, near: Sequence[PortWish], index: PortIndex) -> bool:
+        if self._stack.services[wish.service].replicas > 1:
+            return True
+        others = [near[place] for place in index.meeting(*_span(wish))]
+        return any(other is not wish and wish.excludes(other) for other in others)
 
 
-def _has_rival(wish: PortWish, others: Iterable[PortWish], stack: Stack) -> bool:
-    if stack.services[wish.service].replicas > 1:
-        return True
-    return any(other is not wish and wish.excludes(other) for other in others)
+def _index(wishes: Iterable[PortWish]) -> PortIndex:
+    return PortIndex(map(_span, wishes))
+
+
+def _span(wish: PortWish) -> tuple[str, int, int]:
+    return wish.entry.protocol, *wish.entry.span
 
 
 @record
@@ -112,38 +136,59 @@ class Appended:
 
 def appended(service: Service, rivals: Sequence[PortWish], origins: PortOrigins) -> Appended | None:
     """Return how `rivals` of one service came together from several files, None if they did not."""
-    files: set[Path] = set()
-    for wish in rivals:
-        if wish.service == service.name and wish.file:
-            files.add(wish.file)
+    files = _files_of(service.name, rivals, origins)
     if len(files) < 2:
         return None
-    ordered = sorted(files, key=origins.files.index)
     replaced = set(_replaced(rivals, origins))
     wanted = tuple(wish for wish in wishes_of(service, origins) if wish not in replaced)
-    return Appended(service.name, tuple(ordered[:-1]), ordered[-1], wanted)
+    return Appended(service.name, tuple(files[:-1]), files[-1], wanted)
+
+
+def appending_file(service: str, rivals: Iterable[PortWish], origins: PortOrigins) -> Path | None:
+    """Return the latest of several files that the `rivals` of one service come from.
+
+    None if they did not come from several ones.
+    """
+    files = _files_of(service, rivals, origins)
+    return files[-1] if len(files) > 1 else None
+
+
+def _files_of(service: str, rivals: Iterable[PortWish], origins: PortOrigins) -> list[Path]:
+    """Return the files that the `rivals` of one service come from, in their order."""
+    files: set[Path] = set()
+    for wish in rivals:
+        if wish.service == service and wish.file:
+            files.add(wish.file)
+    return sorted(files, key=origins.files.index)
 
 
 def _replaced(rivals: Sequence[PortWish], origins: PortOrigins) -> Iterator[PortWish]:
     """Yield the entries for whose container or host port a later file has another entry."""
+    index = _index(rivals)
+    of_target: dict[tuple[str, object], list[PortWish]] = {}
     for wish in rivals:
-        for other in rivals:
-            is_same = wish.service == other.service and (
-                wish.excludes(other) or same_target(wish, other)
-            )
-            if is_same and origins.is_later(other.file, wish.file):
-                yield wish
-                break
+        of_target.setdefault((wish.service, _target(wish)), []).append(wish)
+    latest: dict[tuple[str, object], PortWish] = {}
+    for target, wishes in of_target.items():
+        latest[target] = max(wishes, key=lambda wish: _rank(wish.file, origins))
+    for wish in rivals:
+        near = [rivals[place] for place in index.meeting(*_span(wish))]
+        others = [other for other in near if other.service == wish.service and wish.excludes(other)]
+        others.append(latest[wish.service, _target(wish)])
+        if any(origins.is_later(other.file, wish.file) for other in others):
+            yield wish
 
 
-def same_target(wish: PortWish, other: PortWish) -> bool:
-    """Return whether both publish the same port of the container."""
-    mine, theirs = wish.entry, other.entry
-    return (mine.target, mine.count, mine.protocol) == (
-        theirs.target,
-        theirs.count,
-        theirs.protocol,
-    )
+def _rank(file: Path | None, origins: PortOrigins) -> int:
+    """Return a file's place in the order of merging, below all others if it is not known."""
+    if file is None:
+        return -1
+    return origins.files.index(file)
+
+
+def _target(wish: PortWish) -> tuple[int, int, str]:
+    """Return which port of the container an entry publishes."""
+    return wish.entry.target, wish.entry.count, wish.entry.protocol
 
 
 def surplus(service: Service, origins: PortOrigins) -> Iterator[tuple[PortWish, ...]]:
@@ -153,9 +198,8 @@ def surplus(service: Service, origins: PortOrigins) -> Iterator[tuple[PortWish, 
     """
     by_target: dict[tuple[int, int, str], list[PortWish]] = {}
     for wish in wishes_of(service, origins):
-        entry = wish.entry
-        if not entry.is_ephemeral:
-            by_target.setdefault((entry.target, entry.count, entry.protocol), []).append(wish)
+        if not wish.entry.is_ephemeral:
+            by_target.setdefault(_target(wish), []).append(wish)
     for wishes in by_target.values():
         files = {wish.file for wish in wishes}
         numbers = {wish.entry.published for wish in wishes}

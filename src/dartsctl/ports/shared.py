@@ -10,7 +10,7 @@ from dartsctl.stack.model import default_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Any, Literal
 
     from dartsctl.stack.containers import Container
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from dartsctl.stack.subnets import NetworkInUse, Subnet
 
     SharedKind = Literal["volume", "network", "subnet", "image"]
-    Owner = Callable[[Literal["volume", "network", "image"], str], str | None]
+    ResourceKind = Literal["volume", "network", "image"]
+    """What has an owner on the engine."""
+    Owner = Callable[[ResourceKind, str], str | None]
     """Returns the Compose project that made a volume, network or image. Empty: none is known.
     None: there is no such thing."""
 
@@ -118,26 +120,29 @@ def find(stack: Stack, neighbours: Neighbours) -> Iterator[SharedResource]:
     That is what belongs to one of the siblings, or what a container of a service with the same
     name has. Other projects may share a cache or a proxy's network by intention.
     """
+    containers = _by_resource(neighbours.containers, stack)
+    users = _users((service.name, service.volumes) for service in _active(stack))
     for key, name in stack.fixed_volumes.items():
-        users = [service.name for service in _active(stack) if key in service.volumes]
-        yield from _if_shared("volume", (key, name, users), stack, neighbours)
+        wanted = _Wanted("volume", key, name, users.get(key, ()))
+        yield from _if_shared(wanted, containers, stack, neighbours)
+    users = _users((service.name, service.networks) for service in _active(stack))
     for key, name in stack.fixed_networks.items():
-        users = [service.name for service in _active(stack) if key in service.networks]
-        yield from _if_shared("network", (key, name, users), stack, neighbours)
+        wanted = _Wanted("network", key, name, users.get(key, ()))
+        yield from _if_shared(wanted, containers, stack, neighbours)
     yield from subnets_taken(stack, neighbours.networks)
     for service in _active(stack):
         if service.is_built and service.image:
-            wanted = (service.name, service.image, [service.name])
-            yield from _if_shared("image", wanted, stack, neighbours)
+            wanted = _Wanted("image", service.name, service.image, (service.name,))
+            yield from _if_shared(wanted, containers, stack, neighbours)
 
 
 def made_by_others(neighbours: Neighbours, stack: Stack) -> Iterator[SharedResource]:
     """Yield the volumes, by whatever name, and the built images that another environment made."""
+    users = _users((service.name, service.volumes) for service in _active(stack))
     for key, name in stack.own_volumes.items():
-        users = [service.name for service in _active(stack) if key in service.volumes]
-        owner = neighbours.owner("volume", name) if users else None
+        owner = neighbours.owner("volume", name) if key in users else None
         if owner and owner in neighbours.siblings:
-            yield SharedResource("volume", key, name, tuple(users), owner)
+            yield SharedResource("volume", key, name, users[key], owner)
     for service in _active(stack):
         if service.is_built and service.image:
             owner = neighbours.owner("image", service.image)
@@ -149,23 +154,42 @@ def _active(stack: Stack) -> list[Service]:
     return [service for service in stack.services.values() if service.replicas]
 
 
+def _users(wishes: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    """Return the services that use each key, from the keys that each of them uses."""
+    users: dict[str, dict[str, None]] = {}
+    for service, keys in wishes:
+        for key in keys:
+            users.setdefault(key, {})[service] = None
+    return {key: tuple(services) for key, services in users.items()}
+
+
+@record
+class _Wanted:
+    """A resource that the files name. `users` are the services that use it."""
+
+    kind: ResourceKind
+    key: str
+    name: str
+    users: tuple[str, ...]
+
+
 def _if_shared(
-    kind: Literal["volume", "network", "image"],
-    wanted: tuple[str, str, Sequence[str]],
+    wanted: _Wanted,
+    containers: Mapping[tuple[ResourceKind, str], Sequence[Container]],
     stack: Stack,
     neighbours: Neighbours,
 ) -> Iterator[SharedResource]:
-    """Yield the resource if another stack has it. `wanted`: its key, its name, who uses it."""
-    key, name, users = wanted
+    """Yield the resource if another stack has it. `containers`: those that have each one."""
+    kind, key, name, users = wanted.kind, wanted.key, wanted.name, wanted.users
     owner = neighbours.owner(kind, name) if users else None
     if owner is None or owner == stack.project:
         owner = ""
-    container = _user_of(kind, name, users, stack, neighbours)
+    container = _user_of(containers.get((kind, name), ()), users, neighbours)
     if container is None and not neighbours.has(owner):
         return
     project = container.project if container else owner
     instead = _own_name(kind, key, stack)
-    yield SharedResource(kind, key, name, tuple(users), project, container, instead=instead)
+    yield SharedResource(kind, key, name, users, project, container, instead=instead)
 
 
 def _own_name(kind: SharedKind, key: str, stack: Stack) -> str:
@@ -174,23 +198,34 @@ def _own_name(kind: SharedKind, key: str, stack: Stack) -> str:
 
 
 def _user_of(
-    kind: str, name: str, users: Sequence[str], stack: Stack, neighbours: Neighbours
+    containers: Iterable[Container], users: Collection[str], neighbours: Neighbours
 ) -> Container | None:
-    """Return a container that has the resource, of a sibling or of one of the same services."""
-    for container in neighbours.containers:
-        if container.project == stack.project or name not in _names_of(container, kind):
-            continue
+    """Return the first of the containers that is a sibling's, or of one of the same services."""
+    for container in containers:
         if neighbours.has(container.project) or container.service in users:
             return container
     return None
 
 
-def _names_of(container: Container, kind: str) -> tuple[str, ...]:
-    if kind == "volume":
-        return container.volumes
-    if kind == "network":
-        return container.networks
-    return (container.image, container.image.removesuffix(":latest"))
+def _by_resource(
+    containers: Iterable[Container], stack: Stack
+) -> dict[tuple[ResourceKind, str], list[Container]]:
+    """Return the containers of other projects by each volume, network and image that they have."""
+    having: dict[tuple[ResourceKind, str], list[Container]] = {}
+    for container in containers:
+        if container.project != stack.project:
+            for resource in dict.fromkeys(_resources_of(container)):
+                having.setdefault(resource, []).append(container)
+    return having
+
+
+def _resources_of(container: Container) -> Iterator[tuple[ResourceKind, str]]:
+    for name in container.volumes:
+        yield "volume", name
+    for name in container.networks:
+        yield "network", name
+    yield "image", container.image
+    yield "image", container.image.removesuffix(":latest")
 
 
 def subnets_taken(stack: Stack, networks: Sequence[NetworkInUse]) -> Iterator[SharedResource]:

@@ -50,10 +50,6 @@ class WantedPort:
         """`5000/tcp`."""
         return f"{self.port}/{self.protocol}"
 
-    def is_at(self, endpoint: Endpoint) -> bool:
-        """Whether an endpoint has this port, on any address."""
-        return (endpoint.port, endpoint.protocol) == (self.port, self.protocol)
-
 
 @record
 class Stranger:
@@ -106,8 +102,9 @@ def wanted_ports(
                 on_host=binding.on_host,
                 origin=documented.origins.get(port, ""),
             )
+    published_numbers = {number for number, _ in wanted}
     for port, service in documented.owners.items():
-        if service and not any(number == port for number, _ in wanted):
+        if service and port not in published_numbers:
             origin = documented.origins.get(port, "")
             wanted[port, "tcp"] = WantedPort(port, "tcp", service, origin=origin)
     return tuple(sorted(wanted.values(), key=lambda port: (port.port, port.protocol)))
@@ -127,12 +124,21 @@ class Lookout:
         self, wanted: Iterable[WantedPort], rows: Mapping[int, Sequence[Listener]]
     ) -> tuple[Occupation, ...]:
         """Return who is on each port. `rows`: the host's sockets by their port."""
-        return tuple(self._occupation(port, rows.get(port.port, ())) for port in wanted)
+        listed = self._listed()
+        occupations = []
+        for port in wanted:
+            theirs = listed.get((port.port, port.protocol), ())
+            occupations.append(self._occupation(port, rows.get(port.port, ()), theirs))
+        return tuple(occupations)
 
-    def _occupation(self, wanted: WantedPort, rows: Sequence[Listener]) -> Occupation:
+    def _occupation(
+        self,
+        wanted: WantedPort,
+        rows: Sequence[Listener],
+        listed: Sequence[tuple[Container, Endpoint]],
+    ) -> Occupation:
         own = ""
         places: dict[Holder, list[Listener | Endpoint]] = {}
-        listed = self._listed(wanted)
         for container, endpoint in listed:
             if self._is_own(container):
                 own = container.service
@@ -155,11 +161,12 @@ class Lookout:
             strangers.append(Stranger(holder, at, effect))
         return Occupation(wanted, own, tuple(strangers))
 
-    def _listed(self, wanted: WantedPort) -> list[tuple[Container, Endpoint]]:
-        """Return the containers that the engine lists on a port, with their endpoints."""
-        listed: list[tuple[Container, Endpoint]] = []
+    def _listed(self) -> dict[tuple[int, TransportProtocol], list[tuple[Container, Endpoint]]]:
+        """Return the containers that the engine lists on each port, with their endpoints."""
+        listed: dict[tuple[int, TransportProtocol], list[tuple[Container, Endpoint]]] = {}
         for container in self.containers:
-            listed += [(container, place) for place in container.published if wanted.is_at(place)]
+            for place in container.published:
+                listed.setdefault((place.port, place.protocol), []).append((container, place))
         return listed
 
     def _holder(

@@ -5,7 +5,7 @@ Both say when two of them exclude each other.
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import product, starmap
 
 from dartsctl.records import record, replace
 
@@ -24,6 +24,7 @@ HIGHEST_PORT = 65535
 
 _PROTOCOLS: Mapping[str, TransportProtocol] = {"tcp": "tcp", "udp": "udp", "sctp": "sctp"}
 _LOOPBACK_OF = {ANY_IPV4: LOOPBACK_IPV4, ANY_IPV6: LOOPBACK_IPV6}
+"""The wildcards, each with the address at which this host reaches it."""
 
 
 def normal_address(text: str) -> str:
@@ -87,15 +88,21 @@ class Endpoint:
         They exclude each other if protocol, port and address family are the same and one address
         covers the other (engine-rules.md#other-containers).
         """
-        return (
-            self.port == other.port
-            and self.protocol == other.protocol
-            and self.is_ipv6 == other.is_ipv6
-            and (self.address == other.address or self.is_wildcard or other.is_wildcard)
-        )
+        if self.port != other.port or self.protocol != other.protocol:
+            return False
+        return _have_one_in_common(self.address, other.address)
 
     def __str__(self) -> str:
         return f"{bracketed(self.address)}:{self.port}/{self.protocol}"
+
+
+def _have_one_in_common(mine: str, theirs: str) -> bool:
+    """Return whether two addresses are of one family, and one of them covers the other."""
+    if mine == theirs:
+        return True
+    if (":" in mine) != (":" in theirs):
+        return False
+    return mine in _LOOPBACK_OF or theirs in _LOOPBACK_OF
 
 
 @record(order=True)
@@ -169,9 +176,7 @@ class PortBinding:
         """Return whether some number that both may take would exclude the other binding."""
         if self.protocol != other.protocol or self.first > other.last or other.first > self.last:
             return False
-        shared = max(self.first, other.first)
-        pairs = product(self.endpoints(shared), other.endpoints(shared))
-        return any(endpoint.excludes(rival) for endpoint, rival in pairs)
+        return any(starmap(_have_one_in_common, product(self.addresses, other.addresses)))
 
 
 def format_ports(first: int, last: int) -> str:

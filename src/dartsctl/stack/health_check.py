@@ -69,6 +69,8 @@ NO_HEALTH_CHECK = HealthCheck()
 
 def read_health_check(check: Cursor) -> HealthCheck:
     """Return the `healthcheck` of a service in Compose's model."""
+    if check.value is None:
+        return NO_HEALTH_CHECK
     if check.at("disable").flag():
         return HealthCheck(("NONE",))
     return HealthCheck(

@@ -13,7 +13,7 @@ from dartsctl.stack.model import Network, PortEntry, Service, Stack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from dartsctl.stack.engine_rules import EngineRules
 
@@ -51,18 +51,35 @@ def stack_bindings(stack: Stack, engine: EngineRules) -> StackBindings:
         gateway, doubt = _gateway(service, stack, engine)
         if doubt:
             uncertain[service.name] = doubt
-        nothing_published = _reason_for_nothing(service, stack)
-        bound: list[tuple[PortEntry, tuple[str, ...]]] = []
-        for entry in blocks.fold(service.ports):
-            addresses, reason = _addresses(entry, gateway, engine)
-            reason = nothing_published or reason
-            if reason:
-                unbound.append(Unbound(service.name, entry, reason))
-            else:
-                bound.append((entry, addresses))
-        for replica in range(1, service.replicas + 1):
-            bindings += _bindings(service.name, replica, bound, engine)
+        bound, without = _split_entries(service, stack, gateway, engine)
+        unbound += without
+        if bound:
+            bindings += _of_every_replica(_bindings(service.name, bound, engine), service)
     return StackBindings(tuple(bindings), tuple(unbound), uncertain)
+
+
+def _split_entries(
+    service: Service, stack: Stack, gateway: Network, engine: EngineRules
+) -> tuple[list[tuple[PortEntry, tuple[str, ...]]], list[Unbound]]:
+    """Return the entries that bind something, with their addresses, and those that bind nothing."""
+    nothing_published = _reason_for_nothing(service, stack)
+    bound: list[tuple[PortEntry, tuple[str, ...]]] = []
+    unbound: list[Unbound] = []
+    known: dict[str, tuple[str, ...]] = {}
+    for entry in blocks.fold(service.ports):
+        reason = nothing_published
+        if not reason and entry.is_ephemeral:
+            reason = "ephemeral: the engine picks a free number"
+        elif not reason:
+            if entry.host_ip not in known:
+                known[entry.host_ip] = _addresses(entry.host_ip, gateway, engine)
+            if not known[entry.host_ip]:
+                reason = "the network publishes no such address"
+        if reason:
+            unbound.append(Unbound(service.name, entry, reason))
+        else:
+            bound.append((entry, known[entry.host_ip]))
+    return bound, unbound
 
 
 def _reason_for_nothing(service: Service, stack: Stack) -> str:
@@ -119,17 +136,10 @@ def _binding_options(network: Network) -> tuple[object, ...]:
     )
 
 
-def _addresses(
-    entry: PortEntry, network: Network, engine: EngineRules
-) -> tuple[tuple[str, ...], str]:
-    """Return the host addresses that an entry binds, or the reason why it binds none."""
-    if entry.is_ephemeral:
-        return (), "ephemeral: the engine picks a free number"
-    wanted = _wanted_addresses(entry.host_ip, network, engine)
-    addresses = tuple(address for address in wanted if _is_bound(address, network, engine))
-    if not addresses:
-        return (), "the network publishes no such address"
-    return addresses, ""
+def _addresses(host_ip: str, network: Network, engine: EngineRules) -> tuple[str, ...]:
+    """Return the host addresses that entries with `host_ip` bind."""
+    wanted = _wanted_addresses(host_ip, network, engine)
+    return tuple(address for address in wanted if _is_bound(address, network, engine))
 
 
 def _wanted_addresses(host_ip: str, network: Network, engine: EngineRules) -> tuple[str, ...]:
@@ -154,36 +164,55 @@ def _is_bound(address: str, network: Network, engine: EngineRules) -> bool:
 
 
 def _bindings(
-    service: str,
-    replica: int,
-    bound: Sequence[tuple[PortEntry, tuple[str, ...]]],
-    engine: EngineRules,
+    service: str, bound: Sequence[tuple[PortEntry, tuple[str, ...]]], engine: EngineRules
 ) -> list[PortBinding]:
-    """Return one binding for each piece that the engine allocates at once.
+    """Return one binding of the first replica for each piece that the engine allocates at once.
 
     Since 27 all entries that differ only in the address share one number. Before, every entry is
     separate, and the addresses of a range are too: each has its own cursor.
     """
-    entries = [_binding(service, replica, entry, addresses) for entry, addresses in bound]
+    entries = [_binding(service, entry, addresses) for entry, addresses in bound]
     edges = blocks.edges(entry for entry in entries if not entry.is_range)
-    groups: dict[tuple[PortBinding, object], list[str]] = {}
+    are_joined = engine.walks_ranges
+    groups: dict[object, tuple[PortBinding, list[str]]] = {}
     for position, entry in enumerate(entries):
         for piece in blocks.cut(entry, edges):
-            for address in entry.addresses:
-                group: object = None
-                if not engine.walks_ranges:
-                    group = (position, address) if piece.is_range else position
-                groups.setdefault((replace(piece, addresses=()), group), []).append(address)
-    return [replace(piece, addresses=tuple(addresses)) for (piece, _), addresses in groups.items()]
+            numbers = piece.target, piece.protocol, piece.first, piece.last, piece.is_block
+            for together in _allocated_together(piece, engine):
+                group: object = numbers
+                if not are_joined:
+                    group = numbers, position, together
+                _, addresses = groups.setdefault(group, (piece, []))
+                addresses += together
+    return [_with_addresses(piece, tuple(addresses)) for piece, addresses in groups.values()]
 
 
-def _binding(
-    service: str, replica: int, entry: PortEntry, addresses: tuple[str, ...]
-) -> PortBinding:
+def _allocated_together(piece: PortBinding, engine: EngineRules) -> Sequence[tuple[str, ...]]:
+    """The addresses for which the engine looks for a number at once."""
+    if piece.is_range and not engine.walks_ranges:
+        return [(address,) for address in piece.addresses]
+    return (piece.addresses,)
+
+
+def _of_every_replica(first: Sequence[PortBinding], service: Service) -> Iterator[PortBinding]:
+    """Yield the bindings of a service's first replica, and the same ones of the others."""
+    yield from first
+    for replica in range(2, service.replicas + 1):
+        for binding in first:
+            yield replace(binding, replica=replica)
+
+
+def _with_addresses(piece: PortBinding, addresses: tuple[str, ...]) -> PortBinding:
+    if piece.addresses == addresses:  # nearly always
+        return piece
+    return replace(piece, addresses=addresses)
+
+
+def _binding(service: str, entry: PortEntry, addresses: tuple[str, ...]) -> PortBinding:
     first, last = entry.span
     return PortBinding(
         service=service,
-        replica=replica,
+        replica=1,
         target=entry.target,
         protocol=entry.protocol,
         first=first,

@@ -168,8 +168,10 @@ def _may_be(service: Service, container: Container) -> bool:
 def _may_have_name(service: Service, container: Container) -> bool:
     if service.container_name:
         return container.name == service.container_name
-    project, name = re.escape(container.project), re.escape(container.service)
-    return bool(re.fullmatch(rf"{project}[-_]{name}[-_]\d+", container.name))
+    stem = container.name.rstrip("0123456789")
+    if stem == container.name or not stem.endswith(("-", "_")):
+        return False
+    return stem[:-1] in _default_names(container.project, container.service)
 
 
 def _may_have_image(service: Service, container: Container) -> bool:
@@ -177,8 +179,12 @@ def _may_have_image(service: Service, container: Container) -> bool:
         return True  # the engine lists only the id of an image whose tag has moved
     if service.image:
         return _repository(service.image) == _repository(container.image)
-    built = (f"{container.project}-{service.name}", f"{container.project}_{service.name}")
-    return _repository(container.image) in built
+    return _repository(container.image) in _default_names(container.project, service.name)
+
+
+def _default_names(project: str, service: str) -> tuple[str, str]:
+    """Return what Compose names after a service: its images, and its containers with a number."""
+    return f"{project}-{service}", f"{project}_{service}"
 
 
 def _may_have_ports(service: Service, container: Container, wanted_ports: WantedPorts) -> bool:

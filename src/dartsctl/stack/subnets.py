@@ -74,7 +74,17 @@ def normal(address: str) -> str:
         return address
 
 
+_PARSED: dict[str, IPv4Network | IPv6Network | None] = {}
+"""Subnets that were read before: each one is compared with many addresses."""
+
+
 def _network(text: str) -> IPv4Network | IPv6Network | None:
+    if text not in _PARSED:
+        _PARSED[text] = _parse_network(text)
+    return _PARSED[text]
+
+
+def _parse_network(text: str) -> IPv4Network | IPv6Network | None:
     from ipaddress import ip_network
 
     try:

@@ -33,9 +33,13 @@ class Host:
         self._blockers: dict[int, tuple[Listener, ...]] = {}
         self._listeners: dict[int, tuple[Listener, ...]] = {}
         self._processes: dict[int, Process | None] = {}
+        self._container_ids: dict[int, str | None] = {}
         self._held = held
         self._read_reservations = read_reservations
+        self._leases: tuple[LeaseRecord, ...] | None = None
         self._reservations: tuple[Reservation, ...] | None = None
+        self._usable: dict[int, dict[int, list[Endpoint]]] = {}
+        """What is usable of each reservation, by the process that holds it, and by port."""
         self._expected: frozenset[int] = frozenset()
         self._may_bind = True
 
@@ -73,7 +77,7 @@ class Host:
         self._expected = frozenset(ports)
 
     def occupied(
-        self, protocol: TransportProtocol, ports: range
+        self, protocol: TransportProtocol, ports: Collection[int]
     ) -> Mapping[int, Sequence[Listener]] | None:
         return sockets.occupied(protocol, ports)
 
@@ -109,7 +113,9 @@ class Host:
         return self._processes[pid]
 
     def container_id_of(self, pid: int) -> str | None:
-        return processes.container_id_of(pid)
+        if pid not in self._container_ids:
+            self._container_ids[pid] = processes.container_id_of(pid)
+        return self._container_ids[pid]
 
     def is_forwarder(self, process: Process) -> bool:
         return processes.is_forwarder(process)
@@ -130,7 +136,7 @@ class Host:
         if own is None:
             return frozenset()
         if own.answers:
-            return frozenset(row for row in own.usable if row.port == endpoint.port)
+            return frozenset(self._usable_on(endpoint.port, own))
         rows = self.listeners(endpoint.port)
         seen = frozenset(row.endpoint for row in rows if own.process in row.pids)
         return seen if rows else frozenset({endpoint})
@@ -143,15 +149,28 @@ class Host:
     def reservation_of(self, project: str, endpoint: Endpoint) -> Reservation | None:
         """Return the reservation of `project`, if the endpoint may be part of it."""
         for own in self.reservations():
-            is_part = not own.answers or any(row.excludes(endpoint) for row in own.usable)
-            if own.project == project and is_part:
+            if own.project != project:
+                continue
+            near = self._usable_on(endpoint.port, own)
+            if not own.answers or any(row.excludes(endpoint) for row in near):
                 return own
         return None
 
+    def _usable_on(self, port: int, own: Reservation) -> Sequence[Endpoint]:
+        """Return what a reservation has on a port, and its project gets as soon as it asks."""
+        if own.process not in self._usable:
+            by_port: dict[int, list[Endpoint]] = {}
+            for endpoint in own.usable:
+                by_port.setdefault(endpoint.port, []).append(endpoint)
+            self._usable[own.process] = by_port
+        return self._usable[own.process].get(port, ())
+
     def leased_to(self, process: Process, port: int) -> DevLease | None:
         """Return the lease of `process` on `port`, None if it is not one of dartsctl's servers."""
+        if self._leases is None:
+            self._leases = self._held()
         ancestors = {pid for pid, _ in process.parents}
-        for record in self._held():
+        for record in self._leases:
             if record.port == port and record.confirmed and record.supervisor in ancestors:
                 evidence = f"leased by dartsctl to {record.checkout}"
                 return DevLease(process, record.checkout, record.url, evidence)

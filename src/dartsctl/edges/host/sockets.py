@@ -183,7 +183,9 @@ def has_listener(port: int) -> bool:
     return False
 
 
-def occupied(protocol: TransportProtocol, ports: range) -> Mapping[int, Sequence[Listener]] | None:
+def occupied(
+    protocol: TransportProtocol, ports: Collection[int]
+) -> Mapping[int, Sequence[Listener]] | None:
     """Return the sockets on those of `ports` that have any, without their owners.
 
     None if sockets may be in the way that no table lists. Every udp socket with a port is listed.

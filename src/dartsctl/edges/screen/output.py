@@ -196,7 +196,11 @@ class Screen:
         """Print a table: rich's at a terminal, aligned columns elsewhere. Nothing with --json."""
         if self.as_json or not rows:
             return
-        rows = [[self.masker.line(cell) for cell in row] for row in rows]
+        cells: set[str] = set()
+        for row in rows:
+            cells.update(row)
+        shown = {cell: self.masker.line(cell) for cell in cells}
+        rows = [[shown[cell] for cell in row] for row in rows]
         if self.is_colored:
             self._write(sys.stdout, _rich_table(columns, rows))
         else:

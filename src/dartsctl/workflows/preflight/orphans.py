@@ -32,7 +32,8 @@ def split(
 ) -> tuple[tuple[Container, ...], tuple[Container, ...]]:
     """Return the orphans of this stack, and the containers of another one of the same name."""
     others = collisions.of_other_files(containers, files)
-    own = tuple(container for container in containers if container not in others)
+    other_ids = {container.id for container in others}
+    own = tuple(container for container in containers if container.id not in other_ids)
     return own, others
 
 

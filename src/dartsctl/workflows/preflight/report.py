@@ -8,6 +8,7 @@ from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.ports.conflicts import BindingVerdict, Conflict, Verdict
 from dartsctl.ports.fixed_addresses import AddressTaken
 from dartsctl.ports.holders.wording import container_document, of_project
+from dartsctl.ports.rivals import Wishes
 from dartsctl.ports.shared import SharedResource
 from dartsctl.ports.socket_table import ranges
 from dartsctl.ports.unmet_needs import MissingExternal, NothingToStart
@@ -37,6 +38,7 @@ def document(preflight: Preflight) -> dict[str, Any]:
     """
     engine = preflight.engine
     blocking = preflight.blocking_objections
+    entries = Wishes(preflight.stack, preflight.port_origins)
     return {
         "ok": preflight.is_clear and not blocking,
         "project": preflight.stack.project,
@@ -53,7 +55,7 @@ def document(preflight: Preflight) -> dict[str, Any]:
         "bindings": list(map(_verdict_document, preflight.verdicts.bindings)),
         "not_bound": list(map(_unbound_document, preflight.verdicts.unbound)),
         "conflicts": [
-            conflict_document(conflict) | _entries(conflict, preflight)
+            conflict_document(conflict) | _entries(conflict, entries)
             for conflict in preflight.verdicts.conflicts
         ],
         "collisions": list(map(_collision_document, preflight.collisions)),
@@ -75,16 +77,15 @@ def conflict_document(conflict: Conflict) -> dict[str, Any]:
     }
 
 
-def _entries(conflict: Conflict, preflight: Preflight) -> dict[str, Any]:
+def _entries(conflict: Conflict, entries: Wishes) -> dict[str, Any]:
     """Return the stack's own entries that exclude each other, with their files."""
-    wishes = rivals.rivals_in(conflict, preflight.stack, preflight.port_origins)
-    if not wishes or not rivals.has_rivals(conflict):
+    if not rivals.has_rivals(conflict):
         return {}
-    entries: list[dict[str, Any]] = []
-    for wish in wishes:
+    rows: list[dict[str, Any]] = []
+    for wish in entries.rivals_in(conflict):
         file = str(wish.file) if wish.file else None
-        entries.append({"service": wish.service, "entry": wish.text, "file": file})
-    return {"entries": entries}
+        rows.append({"service": wish.service, "entry": wish.text, "file": file})
+    return {"entries": rows} if rows else {}
 
 
 def _objection_document(objection: Objection, *, refused: bool) -> dict[str, Any]:
@@ -220,10 +221,12 @@ def conflict_texts(preflight: Preflight) -> list[ConflictText]:
 
     Replicas, whose conflicts read the same, are one.
     """
+    stack, origins = preflight.stack, preflight.port_origins
+    entries = Wishes(stack, origins)
     holders: dict[str, dict[str, None]] = {}
     for conflict in preflight.verdicts.conflicts:
         lines = holders.setdefault(_conflict_sentence(conflict), {})
-        lines |= dict.fromkeys(holder_lines(conflict, preflight.stack, preflight.port_origins))
+        lines |= dict.fromkeys(holder_lines(conflict, entries, stack, origins))
     return [ConflictText(sentence, tuple(lines)) for sentence, lines in holders.items()]
 
 

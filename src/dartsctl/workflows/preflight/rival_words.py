@@ -8,6 +8,7 @@ from __future__ import annotations
 from dartsctl.config.check_command import typed
 from dartsctl.ports import rivals
 from dartsctl.ports.holders import RivalBinding
+from dartsctl.ports.rivals import Wishes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ _MOST_ENTRIES = 30
 """Entries that a snippet shows at most."""
 
 
-def holder_lines(conflict: Conflict, stack: Stack, origins: PortOrigins) -> list[str]:
-    """Return one line for each holder, and for each entry of the stack that is in the way."""
+def holder_lines(
+    conflict: Conflict, entries: Wishes, stack: Stack, origins: PortOrigins
+) -> list[str]:
+    """Return one line for each holder, and for each of the stack's entries that is in the way."""
     wishes: tuple[PortWish, ...] = ()
     if rivals.has_rivals(conflict):
-        wishes = rivals.rivals_in(conflict, stack, origins)
+        wishes = entries.rivals_in(conflict)
     others = [holder for holder in conflict.holders if not isinstance(holder, RivalBinding)]
     lines = [holder.line for holder in (others if wishes else conflict.holders)]
     for wish in wishes:
@@ -52,7 +55,6 @@ def remedy_lines(preflight: Preflight) -> list[str]:
     for name, own in of_service.items():
         if change := rivals.appended(stack.services[name], own, origins):
             changes.append(change)
-            groups = [group for group in groups if any(wish.service != name for wish in group)]
     lines = list(_override_lines(changes))
     overridden = {change.service for change in changes}
     others: dict[str, None] = {}
@@ -66,16 +68,18 @@ def files_to_change(preflight: Preflight) -> str:
     origins = preflight.port_origins
     places: dict[str, None] = {}
     for wishes in _rivals_of(preflight):
+        latest: dict[str, Path | None] = {}
         for wish in wishes:
-            change = rivals.appended(preflight.stack.services[wish.service], wishes, origins)
-            places[_place(change.file if change else wish.file, origins)] = None
+            if wish.service not in latest:
+                latest[wish.service] = rivals.appending_file(wish.service, wishes, origins)
+            places[_place(latest[wish.service] or wish.file, origins)] = None
     return _listed(places, "or") if places else "the Compose files"
 
 
 def _rivals_of(preflight: Preflight) -> Iterator[tuple[PortWish, ...]]:
-    for conflict in preflight.verdicts.conflicts:
-        wishes = rivals.rivals_in(conflict, preflight.stack, preflight.port_origins)
-        if wishes and rivals.has_rivals(conflict):
+    entries = Wishes(preflight.stack, preflight.port_origins)
+    for conflict in filter(rivals.has_rivals, preflight.verdicts.conflicts):
+        if wishes := entries.rivals_in(conflict):
             yield wishes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from dartsctl.edges.state.moves import MoveBook
@@ -19,7 +19,7 @@ from dartsctl.system.files import PRIVATE_FOLDER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dartsctl.config.environment import Environment
     from dartsctl.ports.cases import Case
@@ -148,10 +148,11 @@ def plan_moves(
     """
     model = read_stack(deps.compose_on(plain).config().model)
     fitting = _in_use(before, plain, model, deps)
+    known = set(fitting)
     names, lines = _name_moves(cases, before)
     for resource in _resources(cases, before, model):
         move = SharedMove(resource.kind, resource.key, resource.name)
-        if move not in fitting:
+        if move not in known:
             names.append(move)
             lines.append(resource.move)
     ports = {_wanted_of(move): move for move in port_moves(fitting)}
@@ -159,8 +160,9 @@ def plan_moves(
     bindings: list[PortBinding] = []
     for case in cases:
         bindings += case.bindings
+    free_ports = _FreePorts(before, deps)
     for wanted, addresses in _wanted(bindings, ports.values()).items():
-        is_free = _free_port_check(wanted, addresses, before, deps)
+        is_free = partial(free_ports.have, wanted.protocol, tuple(addresses))
         first = int(wanted.old.partition("-")[0])
         number = remapping.choose(first, is_free=is_free, avoid=taken)
         if number is None:
@@ -254,9 +256,10 @@ def pin(before: Preflight, plain: Environment, *, deps: Deps) -> Environment | N
     model = read_stack(deps.compose_on(plain).config().model)
     moves = list(_in_use(before, plain, model, deps))
     notes = []
+    free_ports = _FreePorts(before, deps)
     for wanted, addresses in _wanted(doubtful, port_moves(moves)).items():
         first, last = map(int, wanted.old.split("-"))
-        is_free = _free_port_check(wanted, addresses, before, deps)
+        is_free = partial(free_ports.have, wanted.protocol, tuple(addresses))
         number = next(filter(is_free, range(first, last + 1)), None)
         if number is not None:
             moves.append(wanted.on(number))
@@ -294,22 +297,21 @@ def _wanted(
     return wanted
 
 
-def _free_port_check(
-    wanted: _Wanted, addresses: Iterable[str], before: Preflight, deps: Deps
-) -> Callable[[int], bool]:
-    """Return a function that tells whether a number is free on all addresses."""
-    published: set[int] = set()
-    for container in before.containers:
-        published.update(endpoint.port for endpoint in container.published)
-    host = deps.host()
+class _FreePorts:
+    """Tells which numbers are free on this host. Those that any container publishes are not."""
 
-    def is_free(port: int) -> bool:
-        if port in published:
+    def __init__(self, before: Preflight, deps: Deps) -> None:
+        self._host = deps.host()
+        self._published: set[int] = set()
+        for container in before.containers:
+            self._published.update(endpoint.port for endpoint in container.published)
+
+    def have(self, protocol: TransportProtocol, addresses: Iterable[str], port: int) -> bool:
+        """Return whether a number is free on all addresses."""
+        if port in self._published:
             return False
         for address in addresses:
-            endpoint = Endpoint(port, address, wanted.protocol)
-            if host.probe(endpoint, udp_reuse_address=False) is not Probe.FREE:
+            endpoint = Endpoint(port, address, protocol)
+            if self._host.probe(endpoint, udp_reuse_address=False) is not Probe.FREE:
                 return False
         return True
-
-    return is_free
