@@ -13,6 +13,7 @@ import importlib
 import multiprocessing
 import resource
 import socket
+import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.state.leases import Lease, LeaseBook
 
 TIMES = 20
-"""Calls in a round, for what takes less than a millisecond; the mean is the answer."""
+"""Calls in a round, for what takes less than a millisecond; the median is the answer."""
 NO_PORT = 0
 HELD: list[object] = []
 """Leases and sockets that last as long as this process."""
@@ -51,13 +52,18 @@ class Measurement:
     counts: bool = False
 
     def once(self, clock: Callable[[], float]) -> float:
-        """Return the mean of the calls' times, or the result."""
+        """Return the median of the calls' times, or the result.
+
+        On a busy machine the longer of two things is interrupted more often: a mean would say so.
+        """
         if self.counts:
             return float(str(self.call()))
-        began = clock()
+        seconds = []
         for _ in range(self.times):
+            began = clock()
             self.call()
-        return (clock() - began) / self.times
+            seconds.append(clock() - began)
+        return statistics.median(seconds)
 
 
 def scan() -> Measurement:
