@@ -24,12 +24,39 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 REQUIRED = os.environ.get("DARTSCTL_REQUIRE_ENGINE") == "1"
 MEASURED = {
+    "test_another_stack.py": 50.0,
+    "test_blocks.py": 15.0,
+    "test_channels.py": 15.0,
+    "test_conflicts_settled.py": 150.0,
+    "test_dev_moved.py": 45.0,
+    "test_dev_services.py": 60.0,
+    "test_doctor_fix.py": 150.0,
+    "test_full_range.py": 25.0,
+    "test_fuzz.py": 35.0,
+    "test_hostile_compose.py": 50.0,
+    "test_hostile_engine.py": 50.0,
+    "test_incident.py": 30.0,
+    "test_init.py": 60.0,
+    "test_init_darts_server.py": 60.0,
+    "test_long_run.py": 15.0,
+    "test_missing_files.py": 20.0,
+    "test_oracle.py": 30.0,
+    "test_postflight.py": 50.0,
+    "test_production_stack.py": 60.0,
+    "test_real_delivery.py": 15.0,
+    "test_real_servers.py": 100.0,
+    "test_run.py": 60.0,
     "test_squatters.py": 40.0,
-    "test_watch_alerts.py": 120.0,
+    "test_up.py": 100.0,
+    "test_watch_alerts.py": 110.0,
+    "test_watch_killed.py": 15.0,
     "test_watch_once.py": 20.0,
     "test_watch_reserve.py": 30.0,
+    "test_watch_screen.py": 20.0,
 }
-"""Seconds of the files whose tests take far longer than their marks say."""
+"""Seconds of the files that take far longer than their folder and their marks say."""
+ENGINE, PROCESS, PLAIN = 2.0, 1.0, 0.05
+"""Seconds of a test with the engine, of another one of a verb, of any other."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -79,9 +106,7 @@ def _slowest_files_first(items: list[pytest.Item]) -> None:
     stacks: set[Path] = set()
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
-        seconds[item.path] = seconds.get(item.path, 0) + (
-            2.0 if marks & {"engine", "ports", "stack"} else 0.1
-        )
+        seconds[item.path] = seconds.get(item.path, 0) + _usual_seconds(item.path, marks)
         if "stack" in marks:
             stacks.add(item.path)
     for path, estimate in seconds.items():
@@ -92,6 +117,14 @@ def _slowest_files_first(items: list[pytest.Item]) -> None:
         others.insert(3 * place, path)
     position = {path: place for place, path in enumerate(others)}
     items.sort(key=lambda item: position[item.path])
+
+
+def _usual_seconds(path: Path, marks: set[str]) -> float:
+    if marks & {"engine", "ports", "stack"}:
+        return ENGINE
+    if path.parent.name == "commands":
+        return PROCESS
+    return PLAIN
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
