@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.prompts import Prompts
     from dartsctl.ports.reservation import Reservation
+    from dartsctl.server.lease_record import LeaseRecord
     from dartsctl.workflows.deps import ComposeOn, Deps, FilesReader
     from dartsctl.workflows.host import Host
 
@@ -224,10 +225,15 @@ def engine_address() -> str:
 
 
 def _host() -> Host:
-    from dartsctl.edges.state.leases import LeaseBook
     from dartsctl.workflows.host import Host
 
-    return Host(held=LeaseBook(state()).held, read_reservations=_reservations)
+    return Host(held=_held, read_reservations=_reservations)
+
+
+def _held() -> tuple[LeaseRecord, ...]:
+    from dartsctl.edges.state.leases import LeaseBook
+
+    return LeaseBook(state()).held()
 
 
 def _reservations() -> tuple[Reservation, ...]:

@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dartsctl.cli.deps import compose_on, working_folder
 from dartsctl.cli.options import one_of
@@ -14,6 +13,7 @@ from dartsctl.cli.server_env_files import with_env_files
 from dartsctl.errors import Advice, TimedOut, UsageError
 from dartsctl.records import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dartsctl.cli.server_options import ServerOptions
     from dartsctl.config.environment import Environment

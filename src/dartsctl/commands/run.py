@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.records import replace
 from dartsctl.server.production_port import refuse_production
 from dartsctl.workflows.serve.run_server import preview_server, run_server
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dartsctl.server.request import ServerRequest
     from dartsctl.workflows.deps import Deps

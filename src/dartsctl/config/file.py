@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE = "dartsctl.toml"
 PYPROJECT = "pyproject.toml"
+_MARK = "\ufeff".encode()
+"""The byte order mark that some editors put before UTF-8 text."""
 
 Key = tuple[str, ...]
 """The path to a value through the tables: `("dev", "files")`."""
@@ -97,7 +99,11 @@ class Table:
 
 def dotted(key: Key) -> str:
     """Return `key` in TOML notation, with quotes where TOML needs them."""
-    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"' for part in key)
+    return ".".join(part if _is_bare(part) else f'"{part}"' for part in key)
+
+
+def _is_bare(part: str) -> bool:
+    return part.isascii() and part.replace("-", "_").replace("_", "a").isalnum()
 
 
 def find(start: Path, trust: Trust) -> SettingsFile | None:
@@ -185,7 +191,7 @@ def _read(path: Path) -> bytes | None:
 
 def _text(path: Path, data: bytes) -> str:
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        return data.removeprefix(_MARK).decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UsageError(

@@ -8,12 +8,12 @@ target of a link. Folders that this user trusts (`dartsctl trust`), and all belo
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 
 from dartsctl.errors import Refused
 from dartsctl.records import record
 from dartsctl.system.users import trusted_users, user_name
+from dartsctl.text.phrases import shell_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Trust:
         if problem is None or self._covers(file):
             return
         reason, remedy = problem
-        trust = f"dartsctl trust {shlex.quote(str(file.parent))}"
+        trust = shell_command("dartsctl", "trust", file.parent)
         details = ["its writer decides what dartsctl does and runs; look at it first"]
         if remedy:
             details.append(f"or: {trust}")
@@ -57,7 +57,7 @@ def _problem(file: Path) -> tuple[str, str] | None:
             return f"{path} belongs to another user ({user_name(status.st_uid)})", ""
         if _is_open_to_all(status):
             is_ours = os.geteuid() in (0, status.st_uid)
-            remedy = f"chmod o-w {shlex.quote(str(path))}" if is_ours else ""
+            remedy = shell_command("chmod", "o-w", path) if is_ours else ""
             return f"{path} is writable by every user", remedy
     return None
 

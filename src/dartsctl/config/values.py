@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from math import inf
 from pathlib import Path
 
 from dartsctl.config.file import Setting, kind
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _USE_DEFAULT = "remove the key to use the default"
+_ENDLESS = float("inf")
 _SECONDS_HINT = "write a number, such as 120"
 
 
@@ -111,7 +111,7 @@ def _not_a_choice(setting: Setting, choices: Sequence[str]) -> UsageError:
 def seconds(setting: Setting) -> float:
     """Return a number of seconds greater than 0."""
     value = _number_of_seconds(setting)
-    if not 0 < value < inf:
+    if not 0 < value < _ENDLESS:
         raise setting.error(f"the number of seconds must be greater than 0: {value}", _SECONDS_HINT)
     return float(value)
 
@@ -119,7 +119,7 @@ def seconds(setting: Setting) -> float:
 def seconds_or_zero(setting: Setting) -> float:
     """Return a number of seconds; 0 switches something off."""
     value = _number_of_seconds(setting)
-    if not 0 <= value < inf:
+    if not 0 <= value < _ENDLESS:
         raise setting.error(f"the number of seconds must be 0 or more: {value}", _SECONDS_HINT)
     return float(value)
 
@@ -208,10 +208,10 @@ def port_range(setting: Setting) -> PortRange:
     example = 'write it as "5001-5099"'
     if not isinstance(setting.value, str):
         raise setting.error(f"expected a port range, got {kind(setting.value)}", example)
-    match = re.fullmatch(r"\s*([0-9]{1,9})\s*-\s*([0-9]{1,9})\s*", setting.value)
-    if not match:
+    numbers = [number.strip() for number in setting.value.split("-")]
+    if len(numbers) != 2 or not all(map(_is_short_number, numbers)):
         raise setting.error(f"{setting.value!r} is not a port range", example)
-    span = PortRange(int(match[1]), int(match[2]))
+    span = PortRange(int(numbers[0]), int(numbers[1]))
     if span.first > span.last:
         raise setting.error(
             f"the port range ends before it starts: {span}",
@@ -222,6 +222,10 @@ def port_range(setting: Setting) -> PortRange:
     if not candidates(span, preferred=None, start=0, avoid=frozenset()):
         raise setting.error(f"browsers block every port of the range: {span}", example)
     return span
+
+
+def _is_short_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def project(setting: Setting) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dartsctl.ports import reservation
-from dartsctl.ports.availability import Obstacle, Reason
 from dartsctl.ports.holders import (
     Connection,
     DevLease,
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from typing import Protocol
 
+    from dartsctl.ports.availability import Obstacle
     from dartsctl.ports.listeners import Listener
     from dartsctl.ports.process import Process
     from dartsctl.ports.reservation import Reservation, Reservations
@@ -77,7 +77,7 @@ class Attribution:
                 published = self._published_at(container, endpoint)
                 holders.append(self._container(container, f"docker lists {published}{forwarder}"))
             return tuple(holders)
-        if obstacle.reason is not Reason.IN_USE:
+        if not obstacle.is_in_use:
             return ()
         return self.holders_of_socket(endpoint)
 

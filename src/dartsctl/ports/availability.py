@@ -71,6 +71,11 @@ class Obstacle:
     containers: tuple[Container, ...] = ()
     certain: bool = True
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether something else has it, and not the host or the stack itself refuses it."""
+        return self.reason is Reason.IN_USE
+
 
 @record
 class _Table:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.errors import Advice, Refused
 from dartsctl.server.command_line import ports_named, with_port_placeholder
 from dartsctl.text.masking import mask_command
 from dartsctl.text.numbers import parse_digits
 from dartsctl.text.phrases import shell_command
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 

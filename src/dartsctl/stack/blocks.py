@@ -7,8 +7,6 @@ the work depends on the number of obstacles and not on the number of ports.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-
 from dartsctl.records import replace
 
 TYPE_CHECKING = False
@@ -83,6 +81,8 @@ def cut(binding: PortBinding, edges: Sequence[int]) -> Iterator[PortBinding]:
     if not binding.is_block:
         yield binding
         return
+    from bisect import bisect_left, bisect_right
+
     inside = edges[bisect_right(edges, binding.first) : bisect_left(edges, binding.last + 1)]
     starts = [binding.first, *inside]
     for first, following in zip(starts, [*starts[1:], binding.last + 1], strict=True):

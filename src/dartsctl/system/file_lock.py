@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import shlex
 import time
 
 from dartsctl.errors import TimedOut
+from dartsctl.text.phrases import shell_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def lock(
     while not try_lock(descriptor, kind):
         if clock() >= deadline:
             raise LockTimeout(
-                f"{path} is locked by another process", hint=f"fuser -v {shlex.quote(str(path))}"
+                f"{path} is locked by another process", hint=shell_command("fuser", "-v", path)
             )
         sleep(_PAUSE)
 

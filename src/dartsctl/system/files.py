@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +22,7 @@ from pathlib import Path
 from dartsctl.errors import Refused
 from dartsctl.records import record
 from dartsctl.system.users import is_trusted, user_name
+from dartsctl.text.phrases import shell_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class UnsafeFile(Refused):
     """dartsctl would not have created this file or folder. It is neither read nor changed."""
 
     def __init__(self, path: Path, what: str, *, command: str = "ls -ld") -> None:
-        super().__init__(f"{path} {what}", hint=f"{command} {shlex.quote(str(path))}")
+        super().__init__(f"{path} {what}", hint=f"{command} {shell_command(path)}")
         self.path = path
 
 

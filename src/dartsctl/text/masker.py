@@ -149,11 +149,10 @@ def secrets_in(name: str, value: str) -> tuple[str, ...]:
     """Return what of a variable's value is secret: all, the password in its URL, or nothing."""
     if password := password_in(value):
         return (password,)
-    if not value or is_never_secret(value):
+    is_meant = bool(value) and (is_masked_name(name) or has_secret_shape(value))
+    if not is_meant or is_never_secret(value):
         return ()
-    if is_masked_name(name) or has_secret_shape(value):
-        return (value,)
-    return ()
+    return (value,)
 
 
 def _mapping(value: object) -> Mapping[Any, Any]:

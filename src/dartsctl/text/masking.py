@@ -304,7 +304,11 @@ def has_secret_shape(value: str) -> bool:
 
     That is a token of a known format, a private key, or 20 random characters.
     """
-    if re.fullmatch(_TOKENS, value) or "PRIVATE KEY-----" in value:
+    lower = value.lower()
+    may_be_token = any(start in lower for start in _TOKEN_STARTS)
+    if may_be_token and _pattern(_TOKENS).fullmatch(value):
+        return True
+    if "PRIVATE KEY-----" in value:
         return True
     if len(value) < 20 or not re.fullmatch(r"[A-Za-z0-9+/_=-]+", value):
         return False

@@ -99,8 +99,8 @@ def is_never_secret(value: str) -> bool:
 
 def userinfo(value: str) -> UserInfo | None:
     """Return the account in a URL; None if the URL has no password."""
-    match = _USERINFO.match(value)
-    if match is None:
+    match = "://" in value and _USERINFO.match(value)
+    if not match:
         return None
     from urllib.parse import unquote
 

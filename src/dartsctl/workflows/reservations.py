@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from dartsctl.edges.reserve import ask
 from dartsctl.edges.state.watch_folder import open_watch, watched_projects
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.reservation import Reservation
@@ -38,6 +37,8 @@ def read_reservations(state: Path) -> tuple[Reservation, ...]:
 
 def connect(state: Path, project: str) -> Connection | None:
     """Connect to the process that reserves the ports of `project`; None if there is none."""
+    from dartsctl.edges.reserve import ask
+
     try:
         with open_watch(state, project) as folder:
             return ask.connect(folder)

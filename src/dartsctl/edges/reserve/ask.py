@@ -5,7 +5,6 @@ from __future__ import annotations
 import _socket
 import os
 import select
-import signal
 import struct
 import time
 from contextlib import suppress
@@ -77,6 +76,8 @@ class Connection:
         """
         if self._uid not in trusted_users():
             return False
+        import signal
+
         try:
             process = os.pidfd_open(self.pid)
         except OSError:

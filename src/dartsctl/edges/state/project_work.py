@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dartsctl.edges.state.folder import open_shared, owners_in, parse_json
@@ -17,8 +16,10 @@ from dartsctl.edges.state.lock_owner import birth_of, holds_lock
 from dartsctl.records import as_dict, record, replace
 from dartsctl.system.files import Folder, UnsafeFile
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
 FOLDER = "projects"
 

@@ -9,7 +9,10 @@ import os
 import signal
 import termios
 from contextlib import suppress
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Terminal:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.config.values import normal_project
 from dartsctl.errors import Refused
@@ -14,6 +12,7 @@ from dartsctl.ports.shared import SharedResource
 from dartsctl.records import replace
 from dartsctl.stack.containers import Container
 from dartsctl.stack.same_stack import SameStack
+from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight import report
 
 TYPE_CHECKING = False
@@ -147,4 +146,4 @@ def _is_copy(preflight: Preflight) -> bool:
 def with_project(command: str, project: str) -> str:
     """Return `command` for a project by name. `dartsctl dev` takes none, but `dev up` does."""
     words = "dartsctl dev up" if command == "dartsctl dev" else command
-    return f"{words} --project {shlex.quote(project)}"
+    return f"{words} {shell_command('--project', project)}"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
 from dartsctl.edges.host import processes, sockets
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError
 from dartsctl.records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Protocol
 
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.holders import Holder
@@ -20,42 +20,39 @@ if TYPE_CHECKING:
     from dartsctl.stack.bindings import Endpoint, TransportProtocol
     from dartsctl.workflows.deps import Deps
 
+    class ListeningPorts(Protocol):
+        """Where something listens on this host: edges/host/sockets.py."""
 
-class ListeningPorts(Protocol):
-    """Where something listens on this host: edges/host/sockets.py."""
+        def listening_ports(self, ports: Iterable[int]) -> frozenset[int]: ...
 
-    def listening_ports(self, ports: Iterable[int]) -> frozenset[int]: ...
+        def has_listener(self, port: int) -> bool: ...
 
-    def has_listener(self, port: int) -> bool: ...
+    class Sockets(ListeningPorts, Protocol):
+        """This host's sockets: edges/host/sockets.py."""
 
+        def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe: ...
 
-class Sockets(ListeningPorts, Protocol):
-    """This host's sockets: edges/host/sockets.py."""
+        def listen_on(self, endpoint: Endpoint) -> socket.socket | None: ...
 
-    def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe: ...
+        def listeners(
+            self,
+            ports: Iterable[int],
+            *,
+            owners: bool = False,
+            listening_only: bool = False,
+            protocols: Sequence[TransportProtocol] = ...,
+        ) -> tuple[Listener, ...]: ...
 
-    def listen_on(self, endpoint: Endpoint) -> socket.socket | None: ...
+    class Processes(Protocol):
+        """This host's processes: edges/host/processes.py."""
 
-    def listeners(
-        self,
-        ports: Iterable[int],
-        *,
-        owners: bool = False,
-        listening_only: bool = False,
-        protocols: Sequence[TransportProtocol] = ...,
-    ) -> tuple[Listener, ...]: ...
+        def describe(self, pid: int) -> Process | None: ...
 
+        def is_within(self, pid: int, ancestor: int) -> bool: ...
 
-class Processes(Protocol):
-    """This host's processes: edges/host/processes.py."""
+        def birth(self, pid: int) -> int | None: ...
 
-    def describe(self, pid: int) -> Process | None: ...
-
-    def is_within(self, pid: int, ancestor: int) -> bool: ...
-
-    def birth(self, pid: int) -> int | None: ...
-
-    def start_time(self, pid: int) -> float | None: ...
+        def start_time(self, pid: int) -> float | None: ...
 
 
 @record

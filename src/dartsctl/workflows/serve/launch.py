@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.edges.project import guards
 from dartsctl.edges.supervisor.client import SupervisedServer
 from dartsctl.records import record
@@ -12,6 +10,7 @@ from dartsctl.server.handover import Handover, plan_handover
 from dartsctl.server.request import ServerRequest, base_environment, server_environment
 from dartsctl.server.urls import url_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

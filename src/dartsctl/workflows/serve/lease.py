@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zlib
-from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
 from dartsctl.ports.allocation import BROWSERS_REFUSE, candidates
@@ -13,6 +12,7 @@ from dartsctl.records import record
 from dartsctl.server.request import ServerRequest, port_notes
 from dartsctl.stack.bindings import Endpoint
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Sequence

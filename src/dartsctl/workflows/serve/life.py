@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.edges.project import guards
 from dartsctl.edges.screen import browser
 from dartsctl.errors import Advice, DartsctlError, ExitCode, Refused
@@ -15,6 +13,7 @@ from dartsctl.workflows.serve.health import HealthCheck
 from dartsctl.workflows.serve.launch import Launch, plan_launch, start
 from dartsctl.workflows.serve.port_watch import PortWatch
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

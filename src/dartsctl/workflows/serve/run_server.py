@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.records import replace
@@ -16,6 +15,7 @@ from dartsctl.workflows.serve.deps import ServerDeps, server_deps
 from dartsctl.workflows.serve.lease import PortLeasing
 from dartsctl.workflows.serve.life import ServerExit, announce, live
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dartsctl.edges.host import sockets
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError
@@ -17,6 +15,7 @@ from dartsctl.stack.addresses import (
     targets_named_in,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
