@@ -55,15 +55,17 @@ SLOW = {
     "logging",
     "selectors",
     "shutil",
+    "signal",
     "socket",
     "ssl",
     "subprocess",
     "tempfile",
     "threading",
     "tomllib",
+    "typing",
 }
 """Modules of Python that take milliseconds, and that no light command has a need of."""
-UNNEEDED = SLOW | {"collections", "pathlib", "re", "typing"}
+UNNEEDED = SLOW | {"collections", "pathlib", "re"}
 """Those that a help has no need of."""
 
 WRAPPER = """
@@ -275,6 +277,28 @@ def test_ports_loads_no_library_if_all_are_free(start: Start) -> None:
     assert ran.slow == set()
 
 
+@pytest.mark.usefixtures("engine")
+def test_ports_loads_no_rule_of_a_preflight_and_nothing_about_who_holds_a_lease(
+    start: Start,
+) -> None:
+    ran = start("ports", "--json")
+    unneeded = {
+        "dartsctl.edges.engine.compose",
+        "dartsctl.edges.engine.installation",
+        "dartsctl.edges.reserve.ask",
+        "dartsctl.edges.state.leases",
+        "dartsctl.ports.conflicts",
+        "dartsctl.ports.drift",
+        "dartsctl.ports.lint",
+        "dartsctl.ports.remapping",
+        "dartsctl.ports.rivals",
+        "dartsctl.stack.compose_model",
+        "dartsctl.stack.model",
+    }
+    assert {name for name in unneeded if importlib.util.find_spec(name)} == unneeded
+    assert unneeded & ran.modules == set()
+
+
 def test_ports_loads_nothing_more_without_an_engine(start: Start) -> None:
     ran = start("ports", "--json")
     assert (ran.code, ran.heavy) == (0, set()), ran.output
@@ -317,6 +341,12 @@ def test_dev_url_and_list_load_no_library_without_a_server(start: Start) -> None
     assert url.slow == set()
     assert (servers.code, servers.heavy) == (0, set()), servers.output
     assert servers.slow == set()
+    for ran in (url, servers):
+        packages = {name.split(".")[1] for name in ran.modules if name.startswith("dartsctl.")}
+        assert "spawn" not in packages
+        assert {name for name in ran.modules if "edges.engine" in name or "edges.host" in name} == (
+            set()
+        )
 
 
 def test_dev_url_list_and_stop_load_no_library_with_a_server(start: Start, project: Path) -> None:
