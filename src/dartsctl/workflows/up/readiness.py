@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 _RESTART_PAUSE = 2.0
 """Seconds that a container may read as exited before its restart policy starts it again."""
 _ASKED_AGAIN = 1.0
-"""Seconds until another process is started in a container to read its sockets."""
+"""Seconds until the sockets of a container are read again, if that takes a process in it, or if it
+listened everywhere: the kernel walks through all connections of the host for it."""
 _MOST_MISSES = 2
 """Answers of the engine in a row that may fail."""
 _SKIPPED = "skipped the check that"
@@ -51,6 +52,10 @@ class _SocketLook:
     """None: its sockets could not be read."""
     when: float
     is_cheap: bool
+
+    def lasts(self, now: float) -> bool:
+        """Whether it counts still. A cheap one of a container that is waited for never does."""
+        return now - self.when < _ASKED_AGAIN and not (self.is_cheap and self.silent)
 
 
 class Readiness:
@@ -158,7 +163,7 @@ class Readiness:
             return ()
         run, now = (facts.started, facts.restart_count), self._deps.monotonic()
         known = self._sockets.get(facts.id)
-        if known and known.run == run and not known.is_cheap and now - known.when < _ASKED_AGAIN:
+        if known and known.run == run and known.lasts(now):
             return known.silent or ()
         control = self._control
         tables, source = None, ""
