@@ -306,12 +306,6 @@ def test_another_users_socket_is_shown_with_its_user_and_without_owners(
     program = """
 import os, sys
 from dartsctl.edges.host import sockets
-from dartsctl.edges.host.socket_readers import (
-    SocketReader,
-    read_proc,
-    read_psutil,
-    read_sock_diag,
-)
 os.setuid(65534)  # only now: nobody may not read this interpreter and this checkout
 print([(row.uid, row.pids) for row in sockets.listeners([int(sys.argv[1])], owners=True)])
 """
