@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,19 @@ from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.engine.kept_models import KeptModels
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError
+from fakes.machines import ANSWERS_VERSION, write_script
 
 if TYPE_CHECKING:
     from live.stack import LiveStack
 
 pytest_plugins = ("live.stack",)
+
+
+@pytest.fixture
+def machine_compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the place of a Compose plugin for a script."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    return tmp_path / "docker" / "cli-plugins" / "docker-compose"
 
 
 @pytest.mark.engine
@@ -40,7 +49,37 @@ def test_the_model_is_what_compose_resolves(live: LiveStack) -> None:
         None,
     ]
     assert resolved.unset_variables == ("NOT_SET",)
-    assert set(Compose(environment).hashes(("web",))) == {"web"}
+    compose = Compose(environment)
+    asked = compose.hashes(("web",))
+    assert asked.keys() == {"web"}
+    compose.start_hashes()
+    assert compose.hashes(("web",)) == asked
+    compose.end_hashes()  # nothing is left to end
+
+
+def test_hashes_that_nobody_asks_for_are_ended(tmp_path: Path, machine_compose: Path) -> None:
+    write_script(machine_compose, f"{ANSWERS_VERSION}\nexec sleep 60")
+    (tmp_path / "compose.yml").write_text("services: {}\n")
+    compose = Compose(adhoc(files=(tmp_path / "compose.yml",), directory=tmp_path))
+    compose.start_hashes()
+    compose.end_hashes()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize("early", ["exit 1", "echo web 1"])
+def test_hashes_of_all_that_lack_one_are_asked_for_again(
+    tmp_path: Path, machine_compose: Path, early: str
+) -> None:
+    """A service of an inactive profile may need a file that is not there."""
+    write_script(
+        machine_compose,
+        f"{ANSWERS_VERSION}\ncase \"$*\" in *'*') {early};; *) echo web 1; echo db 2;; esac",
+    )
+    (tmp_path / "compose.yml").write_text("services: {}\n")
+    compose = Compose(adhoc(files=(tmp_path / "compose.yml",), directory=tmp_path))
+    compose.start_hashes()
+    assert compose.hashes(("web", "db")) == {"web": "1", "db": "2"}
 
 
 @pytest.mark.engine

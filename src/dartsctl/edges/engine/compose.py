@@ -82,6 +82,7 @@ class Compose:
         ).command
         self._call = ComposeCall(command, environment, deadline, memory, note_early)
         self._refusals = Refusals(self._call, variables, self._learn)
+        self._hashing: spawn.Running | Answered | Remembering | None = None
         self._questions = FileQuestions(
             self._call, self._kept, answers or NothingAnswered(), self.required_variables
         )
@@ -226,18 +227,30 @@ class Compose:
         if done.code == 0:
             yield from read_json(done.stdout, MODEL).at("services").entries()
 
+    def start_hashes(self) -> None:
+        """Start asking for the hashes of all services, while `config` runs: see `hashes`."""
+        self._hashing = self._call.start_plainly(self.argv("config", "--hash", "*"))
+
+    def end_hashes(self) -> None:
+        """End what `start_hashes` has started, if nobody has asked for it."""
+        if self._hashing:
+            self._hashing.abandon()
+
     def hashes(self, services: Sequence[str]) -> dict[str, str]:
         """Return the config hash of each service.
 
         It equals the label of a container that `up` would keep.
         """
+        if started := self._hashing:
+            self._hashing = None
+            done = started.result(deadline=self._call.deadline)
+            known = _hashes_in(done) if done.code == 0 else {}
+            if known.keys() >= set(services):
+                return {service: known[service] for service in services}
         done = self._call.ask("config", "--hash", ",".join(services))
         if done.code != 0:
             raise self._refusals.error_of(done)
-        rows = [line.split() for line in done.stdout.splitlines() if line.strip()]
-        if any(len(row) != 2 for row in rows):
-            raise Source("Compose's hashes").mistake("expected a service and its hash on each line")
-        return dict(rows)
+        return _hashes_in(done)
 
     def all_services(self) -> frozenset[str]:
         """Return every service of the files, those of inactive profiles too.
@@ -273,3 +286,11 @@ class Compose:
     def lines(self, stream: spawn.Stream) -> Iterator[str]:
         """Yield a stream's lines, without the text that Compose quotes of a broken env file."""
         return map(without_env_text, stream.lines())
+
+
+def _hashes_in(done: spawn.Completed) -> dict[str, str]:
+    """Return the rows of `config --hash`: a service and its hash."""
+    rows = [line.split() for line in done.stdout.splitlines() if line.strip()]
+    if any(len(row) != 2 for row in rows):
+        raise Source("Compose's hashes").mistake("expected a service and its hash on each line")
+    return dict(rows)

@@ -12,9 +12,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from typing import TypeVar
 
     from dartsctl.config.environment import Environment
     from dartsctl.edges.engine.remembered_calls import RememberedCalls, Remembering
+
+    T = TypeVar("T", bound="spawn.Running | Resolving")
 
 _BY_PROJECT = frozenset({"down", "restart", "logs"})
 """What Compose does by the labels of a project's containers, without any file."""
@@ -83,11 +86,18 @@ class ComposeCall:
 
     def start(self, argv: Sequence[str]) -> Resolving | Answered | Remembering:
         """Start a `config` call; without a process where its answer is known."""
+        return self._begin(argv, lambda: Resolving(argv, self.note_early))
+
+    def start_plainly(self, argv: Sequence[str]) -> spawn.Running | Answered | Remembering:
+        """Start a call about the files that does not show their variables."""
+        return self._begin(argv, lambda: spawn.start(argv, environment=plain_environ()))
+
+    def _begin(self, argv: Sequence[str], start: Callable[[], T]) -> T | Answered | Remembering:
         if self.memory is None:
-            return Resolving(argv, self.note_early)
+            return start()
         if known := self.memory.take(argv, self.environment):
             return Answered(known)
-        return self.memory.remembering(Resolving(argv, self.note_early), argv, self.environment)
+        return self.memory.remembering(start(), argv, self.environment)
 
 
 class Resolving:

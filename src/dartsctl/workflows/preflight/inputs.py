@@ -59,17 +59,27 @@ class Inputs:
     needs: tuple[UnmetNeed, ...] = ()
 
 
-def read_inputs(environment: Environment, intent: Intent, compose: Compose, deps: Deps) -> Inputs:
+def read_inputs(
+    environment: Environment,
+    intent: Intent,
+    compose: Compose,
+    deps: Deps,
+    *,
+    starts_hashes: bool = False,
+) -> Inputs:
     """Read everything. The engine and the env files are read while Compose resolves the model.
 
     Waiting for Compose is most of the time that a preflight takes. An error about the files goes
-    before one of the engine.
+    before one of the engine. `starts_hashes`: those of the services are asked for meanwhile, if
+    the project has containers. The caller ends that.
     """
     running = compose.start_config(intent.services)
     env_files = None
     try:
         env_files = _read_env_files(environment, deps.environ)
         engine, containers, engine_error = _ask_engine(intent, deps)
+        if starts_hashes and _has_containers(environment, containers):
+            compose.start_hashes()
         resolved = compose.finish_config(running)
     except MissingVariable as error:
         raise _missing_variables(error, env_files, environment, compose) from error
@@ -86,11 +96,22 @@ def read_inputs(environment: Environment, intent: Intent, compose: Compose, deps
     network = cache(control.network) if control else None  # an external one matters twice
     needs = _unmet_needs(stack, environment, compose, control, network)
     stack = _with_external_networks(stack, network)
-    if engine.is_here and stack.uses_host_network:
-        from dartsctl.workflows.preflight import host_ports  # reads nginx's configuration
+    return Inputs(_with_listens(stack, engine), engine, control, containers, env_files, needs)
 
-        stack = host_ports.with_listens(stack)
-    return Inputs(stack, engine, control, containers, env_files, needs)
+
+def _with_listens(stack: Stack, engine: EngineRules) -> Stack:
+    """Return the stack with the ports of the host's network that its services' files name."""
+    if not engine.is_here or not stack.uses_host_network:
+        return stack
+    from dartsctl.workflows.preflight import host_ports  # reads nginx's configuration
+
+    return host_ports.with_listens(stack)
+
+
+def _has_containers(environment: Environment, containers: Sequence[Container]) -> bool:
+    """Return whether the project has any, so that their hashes will be compared."""
+    project = environment.project
+    return bool(project) and any(container.belongs_to(project) for container in containers)
 
 
 def _ask_engine(

@@ -123,8 +123,7 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
     """
     compose = deps.compose_on(environment)
     host = deps.host()  # before Compose is waited for: its modules are loaded meanwhile
-    inputs = read_inputs(environment, intent, compose, deps)
-    convergence = _converge(inputs, intent, compose)
+    inputs, convergence = _read(environment, intent, compose, deps)
     compose.spare(_names_of(inputs.containers))
     files = environment.files or files_of_compose(environment, deps.environ)
     own_orphans, others = orphans.split(convergence.orphans, list(map(str, files)))
@@ -161,6 +160,17 @@ def without_shared(preflight: Preflight) -> Preflight:
     """Return the preflight of a start that creates nothing: nothing new is shared."""
     kept = tuple(item for item in preflight.collisions if not isinstance(item, SharedResource))
     return replace(preflight, collisions=kept)
+
+
+def _read(
+    environment: Environment, intent: Intent, compose: Compose, deps: Deps
+) -> tuple[Inputs, Convergence]:
+    """Return what there is, and which containers `up` would keep of it."""
+    try:
+        inputs = read_inputs(environment, intent, compose, deps, starts_hashes=True)
+        return inputs, _converge(inputs, intent, compose)
+    finally:
+        compose.end_hashes()
 
 
 def _converge(inputs: Inputs, intent: Intent, compose: Compose) -> Convergence:
