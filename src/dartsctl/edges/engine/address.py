@@ -32,9 +32,9 @@ def endpoint(environ: Mapping[str, str]) -> str:
         context = str(docker_settings(environ).get("currentContext") or "")
     if not context or context == "default":
         return DEFAULT_ENDPOINT
-    import hashlib
+    from dartsctl.system.digest import sha256
 
-    digest = hashlib.sha256(os.fsencode(context)).hexdigest()
+    digest = sha256(os.fsencode(context))
     file = config_folder(environ) / "contexts" / "meta" / digest / "meta.json"
     try:
         context_file = Cursor(_from_file(file), Source(str(file)))

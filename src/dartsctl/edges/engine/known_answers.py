@@ -9,6 +9,7 @@ import json
 
 from dartsctl.config.environment import default_env_files
 from dartsctl.system import bounded_file
+from dartsctl.system.digest import sha256
 from dartsctl.text.patterns import regex
 
 TYPE_CHECKING = False
@@ -56,8 +57,6 @@ def question_about(
     Empty where that is more than the environment's own files, or they cannot be read: other files
     that they name, or exported variables that they use, whose values may be secrets.
     """
-    import hashlib
-
     try:
         texts = [_content(file) for file in environment.files]
         env_files = [*environment.env_files, *default_env_files(environment)]
@@ -74,12 +73,12 @@ def question_about(
         what,
         list(environment.profiles),
         list(map(str, environment.files)),
-        [hashlib.sha256(text).hexdigest() for text in texts],
+        [sha256(text) for text in texts],
         identities,
         environment.project,
         sorted(f"{name}={environ[name]}" for name in environ if name.startswith("COMPOSE_")),
     ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return sha256(json.dumps(parts).encode())
 
 
 def _content(file: Path) -> bytes:

@@ -86,9 +86,9 @@ class GuardBook:
 
 
 def _name(venv: Path) -> str:
-    import hashlib
+    from dartsctl.system.digest import sha256
 
-    return hashlib.sha256(os.fsencode(venv)).hexdigest()[:16] + ".json"
+    return sha256(os.fsencode(venv))[:16] + ".json"
 
 
 def _names(folder: Folder) -> list[str]:

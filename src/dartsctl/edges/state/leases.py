@@ -228,9 +228,9 @@ class LeaseBook:
 
 
 def _key(checkout: str) -> str:
-    import hashlib
+    from dartsctl.system.digest import sha256
 
-    return hashlib.sha256(os.fsencode(checkout)).hexdigest()[:16]
+    return sha256(os.fsencode(checkout))[:16]
 
 
 # --- lock files --------------------------------------------------------------------------------
