@@ -43,16 +43,14 @@ STARTS = "HEALTHY\necho ' Container shop-app-1  Started'"
     [HANGS, ALWAYS_HANGS, f"trap '' TERM INT\n{HANGS}"],
     ids=["config", "everything", "stubborn"],
 )
-@pytest.mark.parametrize("words", ["run -- true", "dev --no-services"])
-def test_a_server_does_not_wait_for_a_compose_that_hangs(
-    project: Project, script: str, words: str
-) -> None:
+def test_a_server_does_not_wait_for_a_compose_that_hangs(project: Project, script: str) -> None:
     project.compose(script)
-    ended = project.run(words)
-    assert ended.code == 0, ended
-    assert ended.seconds < 45
-    (note,) = [line for line in ended.err.splitlines() if "documented production ports" in line]
-    assert "did not end within 2 s" in note
+    for ended in project.measure("run -- true", "dev --no-services", within=60):
+        assert ended.code == 0, ended
+        assert ended.seconds < 45
+        lines = ended.err.splitlines()
+        (note,) = [line for line in lines if "documented production ports" in line]
+        assert "did not end within 2 s" in note
 
 
 def test_documented_production_ports_are_refused_anyway(project: Project) -> None:
