@@ -19,7 +19,7 @@ from dartsctl.ports.remapping import (
     still_fit,
 )
 from dartsctl.stack.compose_model import read_stack
-from dartsctl.stack.model import Service, Stack
+from dartsctl.stack.model import Network, Service, Stack
 
 PORTS: list[dict[str, Any] | str] = [
     "8080:80",
@@ -238,3 +238,10 @@ def test_a_move_fits_as_long_as_its_entry_stands_in_the_files(
     model: Stack, move: AnyMove, fits: bool
 ) -> None:
     assert still_fit([move], model) == ((move,) if fits else ())
+
+
+def test_a_network_that_moves_for_two_reasons_is_written_once() -> None:
+    service = Service("web", fixed_addresses={"back": ("10.9.0.2",)})
+    stack = Stack("demo", {"web": service}, {"back": Network("back")})
+    moves = [SharedMove("subnet", "back", "10.9.0.0/24")] * 2
+    assert override(stack, moves).count('"back":') == 2  # of the service, and of the networks
