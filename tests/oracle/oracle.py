@@ -22,10 +22,8 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from dartsctl.records import as_dict
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -325,7 +323,7 @@ def run(
         if outcome.kind in WRONG or verbose:
             lines = [
                 f"--- {outcome.kind} seed {seed} number {number}",
-                json.dumps(as_dict(scenario)),
+                json.dumps(asdict(scenario)),
                 f"{outcome.truth}\n{outcome.detail}\n",
             ]
             print("\n".join(lines), flush=True)
