@@ -225,6 +225,22 @@ def test_the_first_instances_may_be_made_by_many_threads_at_once() -> None:
         assert made == [Fresh(1)] * 4
 
 
+def test_a_derived_record_that_another_thread_has_completed_is_not_made_by_its_base() -> None:
+    @record
+    class Base:
+        x: int
+
+    @record
+    class Derived(Base):
+        y: int
+
+    too_late = Derived.__init__  # read by a thread that is interrupted before it calls it
+    assert Derived(1, 2) == Derived(1, y=2)
+    instance = Derived.__new__(Derived)
+    too_late(instance, 3, 4)
+    assert instance == Derived(3, 4)
+
+
 def test_every_record_and_every_pattern_of_the_program_is_valid() -> None:
     """The code of each is generated here, as its first use would do it."""
     program = """

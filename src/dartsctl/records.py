@@ -136,13 +136,16 @@ def _plain(value: Any) -> Any:
 
 
 def _first_init(self: Any, /, *values: Any, **named: Any) -> None:
-    """Generate the `__init__` of a record that has no instance yet, then call it."""
+    """Generate the `__init__` of a record that has no instance yet, then call it.
+
+    Another thread may do the same at the same time, or have done it just now.
+    """
     for cls in type(self).__mro__:
         if cls.__dict__.get("__init__") is _first_init:
             _complete(cls)
+        if "_compared" in cls.__dict__:
             cls.__init__(self, *values, **named)  # type: ignore[misc]  # of this very class
             return
-    type(self).__init__(self, *values, **named)  # another thread was first
 
 
 def _complete(cls: Any) -> None:
