@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dartsctl.commands.up import UpRequest, up
+from dartsctl.edges.engine import early_config
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
 from dartsctl.ports import remapping
@@ -143,6 +144,7 @@ def _run_without_services(
         deps.screen.warn(f"the services are off: {problem}; the server runs without them")
     for line in details:
         deps.screen.note(f"  {line}")
+    early_config.end()  # nobody waits for it, and the server may run for hours
     return run_server(with_services(request.server, request.services, deps, alone=True), deps=deps)
 
 

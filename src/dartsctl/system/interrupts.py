@@ -40,6 +40,25 @@ def before_exit(end: Callable[[], None]) -> None:
     _before_exit.append(end)
 
 
+class Held:
+    """A context in which Ctrl-C does nothing. The process exits at its end, if there was one."""
+
+    def __enter__(self) -> None:
+        self._has_come = False
+        self._watched = _signal.getsignal(_signal.SIGINT) is exit_at_once
+        if self._watched:
+            _signal.signal(_signal.SIGINT, self._note)
+
+    def __exit__(self, *_error: object) -> None:
+        if self._watched:
+            _signal.signal(_signal.SIGINT, exit_at_once)
+        if self._has_come:
+            exit_at_once()
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self._has_come = True
+
+
 def ignore() -> None:
     """Ignore Ctrl-C: the command has ended, and so must the interpreter, undisturbed.
 
@@ -76,10 +95,16 @@ class RaiseInterrupted:
 
 def exit_at_once(_number: int = 0, _frame: object = None) -> NoReturn:
     """Say that the run was interrupted, and end the process."""
-    os.write(2, b"error: interrupted\n")
-    for end in _before_exit:
-        end()
+    for step in (_say_so, *_before_exit):
+        try:
+            step()
+        except OSError:  # nobody reads stderr, or what is ended was just being closed
+            continue
     os._exit(_INTERRUPTED)
+
+
+def _say_so() -> None:
+    os.write(2, b"error: interrupted\n")
 
 
 def _handle_uncaught(

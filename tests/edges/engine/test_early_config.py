@@ -143,6 +143,21 @@ def test_another_call_ends_the_early_one(
         assert text is None
 
 
+@pytest.mark.parametrize("change", ["compose.yml", ".env", "compose.override.yml"])
+def test_a_file_that_has_changed_since_ends_the_early_call(project: Project, change: str) -> None:
+    """As while `up` waits for another one of the project, which has the lock."""
+    text = remembered(project)
+    argv = project.argv
+    if change == "compose.override.yml":
+        options = b"--file\0" + bytes(project.file) + b"\0"
+        text, argv = text.replace(options, b""), (argv[0], *argv[3:])
+    early = EarlyConfig(WORDS, text)
+    early.start()
+    (project.folder / change).write_text("# another\n")
+    assert early.take(argv, config_environ(argv)) is None
+    assert_no_child()
+
+
 def test_only_the_first_call_gets_it(project: Project) -> None:
     early = started(project)
     environ = config_environ(project.argv)
@@ -177,9 +192,14 @@ def test_nothing_is_started_with_what_others_can_change(project: Project, spoil:
 
 
 @needs_root
+@pytest.mark.parametrize("names_files", [True, False])
 @pytest.mark.parametrize("what", ["compose.yml", ".", "docker/cli-plugins/docker-compose", ".env"])
-def test_nothing_is_started_with_a_file_of_another_user(project: Project, what: str) -> None:
+def test_nothing_is_started_with_a_file_of_another_user(
+    project: Project, what: str, names_files: bool
+) -> None:
     text = remembered(project)
+    if not names_files:  # Compose finds the same one in the working folder
+        text = text.replace(b"--file\0" + bytes(project.file) + b"\0", b"")
     (project.folder / ".env").touch()
     os.chown(project.folder / what, ANN, -1)
     EarlyConfig(WORDS, text).start()
@@ -281,7 +301,7 @@ def test_a_collector_that_an_included_file_uses_is_as_the_user_has_it(
 
 def run(project: Project, *words: str, **variables: str) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "dartsctl", *words, "--no-engine"],
+        [sys.executable, "-m", "dartsctl", *words],
         env={**os.environ, "DOCKER_CONFIG": str(project.folder / "docker"), **variables},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -303,7 +323,7 @@ echo '{"name": "'$name'", "services": {"web": {"image": "web", "ports": [{"targe
     )
     other = project.folder / "two.yml"
     other.write_text("services: {}\n")
-    words = ("check", "--json")
+    words = ("check", "--json", "--no-engine")
     for count in (1, 2, 3):
         code, output = run(project, *words)
         assert (code, '"project": "a"' in output) == (0, True), output
@@ -312,6 +332,39 @@ echo '{"name": "'$name'", "services": {"web": {"image": "web", "ports": [{"targe
     assert run(project, *words, **variables)[0] == 0
     assert len(project.calls) == 4
     assert {call[1] for call in project.calls} == {RARELY}
+
+
+AT_THE_START = """
+import os, signal, sys
+from dartsctl.edges.engine import early_config
+from dartsctl.system import interrupts
+interrupts.watch()
+def interrupt(_frame, event, function):
+    if event == "c_return" and function is os.posix_spawn:
+        os.kill(os.getpid(), signal.SIGINT)
+sys.setprofile(interrupt)
+early_config.start(sys.argv[1:])
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("redirection", ["", "2>&-"])
+def test_an_interrupt_while_the_early_call_starts_ends_it(
+    project: Project, redirection: str
+) -> None:
+    project.answer("sleep 60; true")
+    (state_folder() / FILE).write_bytes(remembered(project))
+    (state_folder() / FILE).chmod(0o600)
+    script = f'exec "$@" {redirection}'
+    argv = ["sh", "-c", script, "sh", sys.executable, "-c", AT_THE_START, *WORDS]
+    done = subprocess.run(argv, cwd=project.folder, timeout=50, check=False)
+    assert done.returncode == 130
+    assert not _processes_of(project.plugin)
+
+
+def _processes_of(program: Path) -> list[str]:
+    done = subprocess.run(["ps", "-eo", "args", "ww"], capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if str(program) in line]
 
 
 INTERRUPTED = """
@@ -342,3 +395,18 @@ def test_an_interrupt_ends_the_early_call(project: Project) -> None:
     pid = int(project.calls[0][0])
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_an_early_call_that_nobody_needs_ends_before_the_server_starts(project: Project) -> None:
+    """The settings do without a stack since the last run."""
+    project.answer("sleep 60; true")
+    text = remembered(project).replace(b"shop\0check", b"dev")
+    (state_folder() / FILE).write_bytes(text)
+    (state_folder() / FILE).chmod(0o600)
+    server = project.folder / "server"
+    write_script(server, f"ps -eo args ww > {project.folder}/ps")
+    settings = f'[dev]\nfiles = []\n[server]\ncommand = ["{server}"]\n'
+    (project.folder / "dartsctl.toml").write_text(settings)
+    code, output = run(project, "dev")
+    assert code == 0, output
+    assert str(project.plugin) not in (project.folder / "ps").read_text()

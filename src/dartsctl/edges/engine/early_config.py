@@ -38,8 +38,15 @@ _LIMIT = 64 << 10
 """Bytes of FILE."""
 _FILE_LIMIT = 1 << 20
 """Bytes of a file that are searched for the variable."""
-_FRESH = 10.0
-"""Seconds for which an answer counts: while one waits for a lock, the files may change."""
+_FRESH = 2.0
+"""Seconds for which an answer counts: while one waits for a lock, files may change that are only
+named by those that a call names."""
+_COMPOSE_FILES = (
+    *("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"),
+    *("compose.override.yaml", "compose.override.yml"),
+    *("docker-compose.override.yml", "docker-compose.override.yaml"),
+)
+"""What Compose looks for in the working folder if a call names no file."""
 _OF_DISPLAY = frozenset(
     ("--json", "--quiet", "-q", "--verbose", "-v", "--no-color", "--no-input", "--yes", "-y")
 )
@@ -76,19 +83,25 @@ class EarlyConfig:
         self._remembered = _call_of(text, self._key)
         self._environ: dict[str, str] = {}
         self._child: Child | None = None
+        self._files: list[tuple[object, ...]] = []
+        """What the files were when the call began."""
         self._began = time.monotonic()
         self._real: tuple[str, ...] = ()
 
     def start(self) -> None:
         """Start the remembered call, where everything that it uses is ours."""
         argv = self._remembered
-        if not argv or not all(map(_is_ours, (argv[0], *_files_of(argv)))):
+        if not argv or not _compose_files(argv):
+            return
+        if not all(map(_is_ours, (argv[0], *_files_of(argv)))):
             return
         self._environ = config_environ(argv)
-        try:
-            self._child = Child(argv[0], argv, self._environ)
-        except (OSError, ValueError):  # the real call will say what is wrong
-            return
+        self._files = list(map(_identity, _files_of(argv)))
+        with interrupts.Held():  # a process that runs, but is not known yet, would be left behind
+            try:
+                self._child = Child(argv[0], argv, self._environ)
+            except (OSError, ValueError):  # the real call will say what is wrong
+                return
 
     def take(self, argv: Sequence[str], environ: Mapping[str, str]) -> Child | None:
         """Return the process for the run's first `config` call; None if it is another call.
@@ -103,7 +116,9 @@ class EarlyConfig:
             return None
         is_late = time.monotonic() > self._began + _FRESH
         is_equal = self._real == self._remembered and environ == self._environ
-        if is_late or not is_equal or os.getcwd() != self._folder:
+        if os.getcwd() != self._folder or list(map(_identity, _files_of(argv))) != self._files:
+            is_equal = False
+        if is_late or not is_equal:
             self.end()
             return None
         return child
@@ -217,20 +232,45 @@ def _read(path: str) -> bytes:
 
 
 def _files_of(argv: Sequence[str]) -> Iterator[str]:
-    """Yield the files that a call names, else the env files that Compose picks."""
-    first, has_env_file = ".", False
+    """Yield the files that a call reads first: Compose files and env files, as far as named."""
+    files = _compose_files(argv)
+    yield from files
+    env_files = _values_of("--env-file", argv)
+    yield from env_files
+    if env_files:
+        return
+    first = os.path.dirname(files[0]) if files else ""
+    for path in {".env", f"{first or '.'}/.env"}:
+        if os.path.lexists(path):
+            yield path
+
+
+def _compose_files(argv: Sequence[str]) -> list[str]:
+    """Return the Compose files of a call, empty if they are not in the working folder either."""
+    files = _values_of("--file", argv)
+    if files or os.environ.get("COMPOSE_FILE"):
+        return files
+    return [name for name in _COMPOSE_FILES if os.path.lexists(name)]
+
+
+def _values_of(wanted: str, argv: Sequence[str]) -> list[str]:
+    values: list[str] = []
     for option, value in pairwise(argv):
         if option == "config":
             break
-        if option == "--file" and first == ".":
-            first = os.path.dirname(value)
-        if option in ("--file", "--env-file"):
-            has_env_file = has_env_file or option == "--env-file"
-            yield value
-    if not has_env_file:
-        for path in {".env", f"{first}/.env"}:
-            if os.path.lexists(path):
-                yield path
+        if option == wanted:
+            values.append(value)
+    return values
+
+
+def _identity(path: str) -> tuple[object, ...]:
+    """Return what differs for every new content of a file, and for a file that is gone."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return (path,)
+    changed = (status.st_mtime_ns, status.st_ctime_ns)
+    return (path, status.st_dev, status.st_ino, status.st_size, *changed)
 
 
 def _is_ours(path: str) -> bool:
