@@ -81,6 +81,20 @@ def test_a_missing_program_is_named(
         call(["no-such-program", "--flag"])
 
 
+def test_an_empty_folder_in_path_is_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "program").write_text("#!/bin/sh\necho here\n")
+    (tmp_path / "program").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    assert spawn.run(["program"], deadline=10, environment={"PATH": ":/bin"}).stdout == "here\n"
+
+
+def test_a_program_without_a_name_is_an_error() -> None:
+    with pytest.raises(spawn.CommandNotFound, match="without a name"):
+        spawn.start([""])
+
+
 @pytest.mark.parametrize(
     ("content", "mode", "reason"),
     [
@@ -416,6 +430,24 @@ for name in {ignored!r}: signal.signal(getattr(signal, name), signal.SIG_IGN)
     process.kill()
     process.wait()
     until(lambda: not is_alive(child), "the child is gone")
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (0, 1, 2)])
+def test_a_stream_needs_none_of_our_standard_descriptors(
+    tmp_path: Path, closed: tuple[int, ...]
+) -> None:
+    program = """
+import os, sys
+from dartsctl import spawn
+for number in map(int, sys.argv[2:]): os.close(number)
+stream = spawn.Stream(["/bin/sh", "-c", "sleep 0.1; echo out; exit 3"])
+lines = list(stream.lines())
+with open(sys.argv[1], "w") as file: print(lines, stream.wait(), file=file)
+"""
+    place = tmp_path / "said"
+    argv = [sys.executable, "-c", program, str(place), *map(str, closed)]
+    subprocess.run(argv, timeout=60, check=True)
+    assert place.read_text() == "['out'] 3\n"
 
 
 @pytest.mark.parametrize("words", [["true", "a\0b"], ["tr\0ue"]])

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from dartsctl.errors import DartsctlError, ExitCode, TimedOut
 from dartsctl.records import record
-from dartsctl.system.child import SIGINT, SIGKILL, SIGTERM, Child
+from dartsctl.system.child import SIGINT, SIGKILL, SIGTERM, Child, above_standard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,6 +184,7 @@ class Stream:
             raise _not_installed(argv[0])
         reader, self._alive = os.pipe()  # the kernel closes it when we end, even by SIGKILL
         try:
+            reader = above_standard(reader)
             self._child = _start(
                 (sys.executable, "-I", "-S", _LEADER, str(reader), *argv),
                 environment,
@@ -354,7 +355,10 @@ def _program(name: str, environment: Mapping[str, str]) -> str:
     """
     if "/" in name:
         return name
-    paths = [f"{folder}/{name}" for folder in os.get_exec_path(environment)]
+    if not name:
+        raise CommandNotFound("cannot start a program without a name")
+    # an empty folder in PATH is the working folder
+    paths = [f"{folder or '.'}/{name}" for folder in os.get_exec_path(environment)]
     for accepts in (_is_program, os.path.lexists):
         for path in paths:
             if accepts(path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -71,6 +72,25 @@ def test_the_signals_that_python_ignores_are_not_ignored_by_a_child() -> None:
     lines = stdout_of(child).splitlines()
     ignored = next(int(line.split()[1], 16) for line in lines if line.startswith("SigIgn"))
     assert not ignored & 1 << signal.SIGPIPE - 1
+
+
+def test_a_child_that_cannot_start_leaves_no_pipe_open() -> None:
+    before = set(Path("/dev/fd").iterdir())
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for room in range(5):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_lowest_closed() + room, usual[1]))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                start("")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    assert set(Path("/dev/fd").iterdir()) == before
+
+
+def _lowest_closed() -> int:
+    descriptor = os.dup(0)
+    os.close(descriptor)
+    return descriptor
 
 
 IN_A_CHILD = """

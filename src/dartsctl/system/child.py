@@ -58,17 +58,15 @@ class Child:
         self.code: int | None = None
         """Its exit code after the end, negative for a signal."""
         self._reaping = _thread.allocate_lock()
-        self.stdout, out = _pipe()
-        self.stderr, errors = -1, out
-        if not joined:
-            self.stderr, errors = _pipe()
-        source = _source(stdin)
+        self.stdout = self.stderr = -1
+        ends: list[int] = []
         try:
+            standard = self._standard(ends, stdin, joined=joined)
             self.pid = os.posix_spawn(
                 program,
                 argv,
                 environment,
-                file_actions=_descriptors((source, out, errors), inherited),
+                file_actions=_descriptors(standard, inherited),
                 setpgroup=0,  # `docker` starts its plugins as children, which get signals too
                 setsigdef=_FOR_US,
             )
@@ -76,8 +74,20 @@ class Child:
             self._close_pipes()
             raise
         finally:
-            for descriptor in {source, out, errors}:
+            for descriptor in ends:
                 os.close(descriptor)
+
+    def _standard(self, ends: list[int], stdin: bytes, *, joined: bool) -> tuple[int, int, int]:
+        """Return what is the child's stdin, stdout and stderr; add it to `ends`, to be closed."""
+        self.stdout, out = _pipe()
+        ends.append(out)
+        errors = out
+        if not joined:
+            self.stderr, errors = _pipe()
+            ends.append(errors)
+        source = _source(stdin)
+        ends.append(source)
+        return source, out, errors
 
     def output(self) -> Iterator[tuple[int, bytes]]:
         """Yield each chunk with its pipe's descriptor, and an empty one at least every TICK.
@@ -199,24 +209,24 @@ def _foreign(wanted: Sequence[int]) -> Iterator[int]:
 def _pipe() -> tuple[int, int]:
     """Return a pipe whose end for the child is none of the standard descriptors."""
     reader, writer = os.pipe()
-    return reader, _above_standard(writer)
+    return reader, above_standard(writer)
 
 
 def _source(text: bytes) -> int:
     """Return a descriptor from which a child reads `text`, and then the end."""
     if not text:
-        return _above_standard(os.open(os.devnull, os.O_RDONLY))
+        return above_standard(os.open(os.devnull, os.O_RDONLY))
     reader, writer = os.pipe()
     os.write(writer, text)
     os.close(writer)
-    return _above_standard(reader)
+    return above_standard(reader)
 
 
-def _above_standard(descriptor: int) -> int:
+def above_standard(descriptor: int) -> int:
     """Return the descriptor, moved where somebody has started us with a standard one closed."""
     if descriptor > _STANDARD:
         return descriptor
     try:
-        return _above_standard(os.dup(descriptor))
+        return above_standard(os.dup(descriptor))
     finally:
         os.close(descriptor)
