@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 _INTERRUPTED = 130  # ExitCode.INTERRUPTED
+_ENDING = (_signal.SIGTERM, _signal.SIGHUP)
+"""Signals that end a process at once by default."""
 _before_exit: list[Callable[[], None]] = []
 
 
@@ -36,27 +38,33 @@ def watch() -> None:
 
 
 def before_exit(end: Callable[[], None]) -> None:
-    """Have `end` called before a Ctrl-C exits at once: it ends a process that was started."""
+    """Have `end` called before a signal ends this process: it ends another one that was started."""
     _before_exit.append(end)
+    for number in _ENDING:
+        if _signal.getsignal(number) == _signal.SIG_DFL:
+            _signal.signal(number, _die)
 
 
 class Held:
-    """A context in which Ctrl-C does nothing. The process exits at its end, if there was one."""
+    """A context in which the signals above do nothing. At its end they do what they would have."""
 
     def __enter__(self) -> None:
-        self._has_come = False
-        self._watched = _signal.getsignal(_signal.SIGINT) is exit_at_once
-        if self._watched:
-            _signal.signal(_signal.SIGINT, self._note)
+        self._received: list[int] = []
+        self._handlers: dict[int, Callable[[int, object], NoReturn]] = {}
+        for number in (_signal.SIGINT, *_ENDING):
+            handler = _signal.getsignal(number)
+            if handler in (exit_at_once, _die):
+                self._handlers[number] = handler
+                _signal.signal(number, self._note)
 
     def __exit__(self, *_error: object) -> None:
-        if self._watched:
-            _signal.signal(_signal.SIGINT, exit_at_once)
-        if self._has_come:
-            exit_at_once()
+        for number, handler in self._handlers.items():
+            _signal.signal(number, handler)
+        for number in self._received:
+            self._handlers[number](number, None)
 
-    def _note(self, _number: int, _frame: object) -> None:
-        self._has_come = True
+    def _note(self, number: int, _frame: object) -> None:
+        self._received.append(number)
 
 
 def ignore() -> None:
@@ -95,12 +103,24 @@ class RaiseInterrupted:
 
 def exit_at_once(_number: int = 0, _frame: object = None) -> NoReturn:
     """Say that the run was interrupted, and end the process."""
-    for step in (_say_so, *_before_exit):
+    _do(_say_so, *_before_exit)
+    os._exit(_INTERRUPTED)
+
+
+def _die(number: int, _frame: object) -> NoReturn:
+    """End what was started, and then this process by the signal, as without a handler."""
+    _do(*_before_exit)
+    _signal.signal(number, _signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)  # the signal is blocked
+
+
+def _do(*steps: Callable[[], None]) -> None:
+    for step in steps:
         try:
             step()
         except OSError:  # nobody reads stderr, or what is ended was just being closed
             continue
-    os._exit(_INTERRUPTED)
 
 
 def _say_so() -> None:

@@ -341,24 +341,27 @@ from dartsctl.system import interrupts
 interrupts.watch()
 def interrupt(_frame, event, function):
     if event == "c_return" and function is os.posix_spawn:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), int(sys.argv[1]))
 sys.setprofile(interrupt)
-early_config.start(sys.argv[1:])
+early_config.start(sys.argv[2:])
 os._exit(0)
 """
 
 
-@pytest.mark.parametrize("redirection", ["", "2>&-"])
-def test_an_interrupt_while_the_early_call_starts_ends_it(
-    project: Project, redirection: str
+@pytest.mark.parametrize(
+    ("number", "redirection", "code"),
+    [(signal.SIGINT, "", 130), (signal.SIGINT, "2>&-", 130), (signal.SIGTERM, "", -15)],
+)
+def test_a_signal_while_the_early_call_starts_ends_it(
+    project: Project, number: int, redirection: str, code: int
 ) -> None:
     project.answer("sleep 60; true")
     (state_folder() / FILE).write_bytes(remembered(project))
     (state_folder() / FILE).chmod(0o600)
     script = f'exec "$@" {redirection}'
-    argv = ["sh", "-c", script, "sh", sys.executable, "-c", AT_THE_START, *WORDS]
+    argv = ["sh", "-c", script, "sh", sys.executable, "-c", AT_THE_START, str(number), *WORDS]
     done = subprocess.run(argv, cwd=project.folder, timeout=50, check=False)
-    assert done.returncode == 130
+    assert done.returncode == code
     assert not _processes_of(project.plugin)
 
 
@@ -378,7 +381,10 @@ while True: time.sleep(0.1)
 """
 
 
-def test_an_interrupt_ends_the_early_call(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGHUP, -1)]
+)
+def test_a_signal_ends_the_early_call(project: Project, number: int, code: int) -> None:
     project.answer("exec sleep 60")
     (state_folder() / FILE).write_bytes(remembered(project))
     (state_folder() / FILE).chmod(0o600)
@@ -390,8 +396,8 @@ def test_an_interrupt_ends_the_early_call(project: Project) -> None:
         deadline = time.monotonic() + 30
         while not project.calls and time.monotonic() < deadline:
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-    assert process.returncode == 130
+        process.send_signal(number)
+    assert process.returncode == code
     pid = int(project.calls[0][0])
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
