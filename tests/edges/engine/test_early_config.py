@@ -12,10 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from dartsctl.config.environment import adhoc
 from dartsctl.edges.engine import early_config
 from dartsctl.edges.engine.early_config import FILE, RARELY, EarlyConfig, config_environ
 from dartsctl.edges.state.folder import state_folder
+from dartsctl.errors import TimedOut
 from dartsctl.system.child import Child
+from dartsctl.workflows.up.lock_project import locked_project
+from fakes.deps import FakeClock, fake_deps
 from fakes.machines import ANSWERS_VERSION, write_script
 from own_ports import free_ports
 from two_users import ANN, needs_root
@@ -156,6 +160,24 @@ def test_a_file_that_has_changed_since_ends_the_early_call(project: Project, cha
     (project.folder / change).write_text("# another\n")
     assert early.take(argv, config_environ(argv)) is None
     assert_no_child()
+
+
+def test_a_wait_for_another_dartsctl_ends_the_early_call(project: Project, tmp_path: Path) -> None:
+    """Files that its own ones include may change meanwhile."""
+    project.answer("sleep 60; true")
+    (state_folder() / FILE).write_bytes(remembered(project))
+    (state_folder() / FILE).chmod(0o600)
+    early_config.start(WORDS)
+    environment = adhoc(directory=project.folder, project="shop")
+    deps = fake_deps(tmp_path, FakeClock())
+    with (
+        locked_project(environment, verb="up", within=1, deps=deps),
+        pytest.raises(TimedOut),
+        locked_project(environment, verb="up", within=0.01, deps=deps),
+    ):
+        pass
+    assert_no_child()
+    assert early_config.take(project.argv, config_environ(project.argv)) is None
 
 
 def test_only_the_first_call_gets_it(project: Project) -> None:

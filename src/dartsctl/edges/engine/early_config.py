@@ -141,6 +141,7 @@ class EarlyConfig:
         if self._child is not None:
             self._child.signal(SIGKILL)
             self._child.close()
+            self._child = None
 
 
 _early: EarlyConfig | None = None
