@@ -173,8 +173,8 @@ def test_an_nginx_that_ended_because_a_service_was_not_there_is_started_again_wh
     live.compose({"front": proxy(live, conf), "app": late})
     live.settings()
     result = live.run("prod", "up", DARTSCTL_SETTLING_TIME="0")
-    assert asked(live.ports[0]) == (200, "app"), result.text
     assert result.code == 0, result.text
+    assert asked(live.ports[0]) == (200, "app"), result.text
     assert "starting front again: app was not there yet" in result.err
 
 

@@ -25,7 +25,7 @@ LOOK = """
 import json, sys
 binds = []
 sys.addaudithook(lambda event, words: binds.append(words[1]) if event == "socket.bind" else None)
-from dataclasses import asdict
+from dartsctl.records import as_dict
 from dartsctl.cli.deps import Common, deps_of
 from dartsctl.cli.doctor import request_for
 from dartsctl.config.documented_ports import documented_ports
@@ -39,10 +39,10 @@ eyes = StackEyes(request, rules, Known(), deps_of(common, remembers=True))
 result = eyes.look()
 glance = eyes.glance()
 print(json.dumps({
-    "problems": {str(row.subject): asdict(row) for row in result.problems},
+    "problems": {str(row.subject): as_dict(row) for row in result.problems},
     "covers": sorted(result.covers),
-    "services": {row.name: asdict(row) for row in result.seen.services or ()},
-    "ports": {row.port: asdict(row) for row in result.seen.ports or ()},
+    "services": {row.name: as_dict(row) for row in result.seen.services or ()},
+    "ports": {row.port: as_dict(row) for row in result.seen.ports or ()},
     "again": eyes.glance().change_since(glance),
     "binds": [bind for bind in binds if isinstance(bind, tuple)],
 }))

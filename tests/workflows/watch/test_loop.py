@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from dartsctl.alerts.observations import Exited, Looked
+from dartsctl.alerts.observations import Exited, Looked, Started
 from dartsctl.alerts.state import Message, State
 from dartsctl.workflows.watch import loop
 from dartsctl.workflows.watch.signals import Emit, Note, Observed
@@ -91,3 +91,10 @@ def test_a_message_is_saved_before_it_is_shown() -> None:
     watch.finish()
     assert [message.occasion for message in watch.messages] == ["opened"]
     assert output.files[0].episodes[service("app")].phase == "open"
+
+
+def test_a_look_is_wanted_when_a_container_was_started() -> None:
+    """One that began while it was restarted has seen the time before, or nothing of it."""
+    watch = Replayed()
+    watch.run([(START + 1, Observed(Started("app", "app-1"), START + 1))])
+    assert "app was started" in watch.wanted

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dartsctl.alerts.clock import look_due
-from dartsctl.alerts.observations import ClockJumped, Tick
+from dartsctl.alerts.observations import ClockJumped, Started, Tick
 from dartsctl.alerts.outbox import Outbox
 from dartsctl.alerts.state import State
 from dartsctl.alerts.step import step
@@ -197,6 +197,8 @@ class Watcher:
         for message in messages:
             for output in self._outputs:
                 output.message(message)
+        if isinstance(observation, Started):  # a look before it saw what was there before
+            self._want_look(f"{observation.service} was started")
 
 
 def run(
