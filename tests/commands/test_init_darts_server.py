@@ -48,6 +48,7 @@ def repository(live: LiveStack) -> Iterator[Path]:
     for service in ("darts-app", "api-gateway"):
         docker("image", "rm", "-f", f"{live.of(live.project)}-{service}", check=False)
     live.of(f"{live.project}-dev")
+    live.close(wait=True)  # the next stack of this process has the same host ports
 
 
 @pytest.mark.parametrize(

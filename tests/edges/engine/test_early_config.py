@@ -21,9 +21,11 @@ from dartsctl.system.child import Child
 from dartsctl.workflows.up.lock_project import locked_project
 from fakes.deps import FakeClock, fake_deps
 from fakes.machines import ANSWERS_VERSION, write_script
+from own_children import own_children
 from own_ports import free_ports
 from two_users import ANN, needs_root
 
+_OTHERS: set[int] = set()
 WORDS = ["shop", "check", "--json"]
 
 
@@ -88,9 +90,15 @@ def output_of(child: Child) -> bytes:
     return b"".join(chunk for pipe, chunk in child.output() if pipe == child.stdout)
 
 
+@pytest.fixture(autouse=True)
+def others() -> None:
+    """Remember the children that other tests have left."""
+    _OTHERS.clear()
+    _OTHERS.update(own_children())
+
+
 def assert_no_child() -> None:
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert own_children() <= _OTHERS
 
 
 def test_the_call_of_the_last_run_with_these_words_is_started(project: Project) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from dartsctl.edges.engine.kept_models import KeptModels
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError
 from fakes.machines import ANSWERS_VERSION, write_script
+from own_children import own_children
 
 if TYPE_CHECKING:
     from live.stack import LiveStack
@@ -61,10 +61,11 @@ def test_hashes_that_nobody_asks_for_are_ended(tmp_path: Path, machine_compose: 
     write_script(machine_compose, f"{ANSWERS_VERSION}\nexec sleep 60")
     (tmp_path / "compose.yml").write_text("services: {}\n")
     compose = Compose(adhoc(files=(tmp_path / "compose.yml",), directory=tmp_path))
+    before = own_children()
     compose.start_hashes()
+    assert own_children() - before
     compose.end_hashes()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert own_children() <= before
 
 
 @pytest.mark.parametrize("early", ["exit 1", "echo web 1"])
