@@ -373,22 +373,24 @@ time.sleep(60)
 
 
 @pytest.mark.parametrize(
-    ("ignored", "code"),
+    ("ignored", "patience", "code"),
     [
-        ((), 128 + signal.SIGINT),
-        (("SIGINT",), 128 + signal.SIGTERM),
-        (("SIGINT", "SIGTERM"), -signal.SIGKILL),
+        ((), (60, 60), 128 + signal.SIGINT),
+        (("SIGINT",), (0.2, 60), 128 + signal.SIGTERM),
+        (("SIGINT", "SIGTERM"), (0.2, 0.2), -signal.SIGKILL),
     ],
 )
-def test_stronger_signals_follow_the_deadline(ignored: tuple[str, ...], code: int) -> None:
-    stream = spawn.Stream(python(IGNORES, *ignored), seconds=1, patience=(0.2, 0.2))
+def test_stronger_signals_follow_the_deadline(
+    ignored: tuple[str, ...], patience: tuple[float, float], code: int
+) -> None:
+    stream = spawn.Stream(python(IGNORES, *ignored), seconds=1, patience=patience)
     assert list(stream.lines())[:1] == ["ready"]
     assert stream.is_late
     assert stream.wait() == code
 
 
 def test_stronger_signals_follow_an_ignored_interrupt() -> None:
-    stream = spawn.Stream(python(IGNORES, "SIGINT"), patience=(0.2, 0.2))
+    stream = spawn.Stream(python(IGNORES, "SIGINT"), patience=(0.2, 60))
     lines = stream.lines()
     with stream.taking_signals():
         assert next(lines) == "ready"
