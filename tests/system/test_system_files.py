@@ -11,14 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.system.files import (
-    EVERYBODY,
-    PRIVATE_FOLDER,
-    PUBLIC_FOLDER,
-    ForeignFile,
-    UnsafeFile,
-    open_folder,
-)
+from dartsctl.system.files import EVERYBODY, PRIVATE_FOLDER, PUBLIC_FOLDER, ForeignFile, UnsafeFile
+from dartsctl.system.path_walk import open_folder
 from tiny_disk import tiny_disk
 from two_users import ANN, Victim, as_user, needs_root, public_folder
 

@@ -15,7 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dartsctl.config.environment import Environment, EnvValue
+    from dartsctl.config.env_value import EnvValue
+    from dartsctl.config.environment import Environment
     from dartsctl.config.settings import Settings
     from dartsctl.edges.engine.compose import Compose
     from dartsctl.edges.engine.kept_models import KeptModels

@@ -94,16 +94,15 @@ def doctor(
     """
     from dartsctl.cli.answers import answers_of, answers_without_settings
     from dartsctl.cli.deps import deps_of
+    from dartsctl.commands.doctor import DoctorRequest
+    from dartsctl.commands.doctor import doctor as run_doctor
+    from dartsctl.config.settings import PRODUCTION
     from dartsctl.errors import UsageError
 
     if files and environment:
         raise UsageError(
             "an environment and --file cannot be combined", hint=f"dartsctl doctor {environment}"
         )
-    from dartsctl.commands.doctor import DoctorRequest
-    from dartsctl.commands.doctor import doctor as run_doctor
-    from dartsctl.config.settings import PRODUCTION
-
     if files:
         request = _for_files(
             common,

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dartsctl.config.environment import EnvValue
+    from dartsctl.config.env_value import EnvValue
     from dartsctl.server.request import FilePort, ServerRequest
 
 _APP_FILES = (".env", ".flaskenv")

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, ExitCode, Refused
 from dartsctl.ports import drift
-from dartsctl.ports.fixed_addresses import KEEP_FREE
 from dartsctl.records import field, record, replace
 from dartsctl.stack import compose_errors
 from dartsctl.stack.containers import of_project, of_services
 from dartsctl.stack.waits import SETTLING_TIME, SHORTEST_DEADLINE
-from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight import another_stack, report
 from dartsctl.workflows.preflight.preflight import Preflight, run_preflight, without_shared
-from dartsctl.workflows.up import compose_run, outcome, postflight, refusal
+from dartsctl.workflows.up import compose_failure, compose_run, outcome, postflight, refusal
 from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.deadline import StartClock, decide
 from dartsctl.workflows.up.dependency_failure import dependency_failure
@@ -243,7 +241,12 @@ def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps
             clock = _clock(request, before, deps)  # a person may have taken time
             failure, undone = _run_compose(request, attempt, clock, hand_over, deps)
         if failure:
-            raise _compose_error(failure, request, undone.lines if screen.as_json else ())
+            raise compose_failure.compose_error(
+                failure,
+                request.environment.project,
+                undone.lines if screen.as_json else (),
+                next_command=request.next_command,
+            )
         check = postflight.Postflight(
             before,
             deps.compose_on(request.environment),
@@ -395,41 +398,3 @@ def _with_address_holders(failure: ComposeFailure, attempt: Attempt, deps: Deps)
 
     lines = [taken.sentence for taken in holders_now(attempt.stack, deps=deps)]
     return replace(failure, sentence="; ".join(lines)) if lines else failure
-
-
-_CODES = {
-    "engine": ExitCode.NO_DOCKER,
-    "name": ExitCode.CONFLICT,
-    "container-address": ExitCode.CONFLICT,
-}
-_HINTS = {
-    "image": Advice("add --build or --pull always"),
-    "engine": "docker info",
-    "container-address": Advice(KEEP_FREE),
-    "network": Advice("create the network: docker network create NAME"),
-}
-
-
-def _compose_error(
-    failure: ComposeFailure, request: UpRequest, undone: tuple[str, ...]
-) -> DartsctlError:
-    """Return the error for a failed `up`, with the engine's own words where they say more."""
-    if failure.kind in ("port", "address"):
-        where = f" {failure.endpoint}" if failure.endpoint else ""
-        return DartsctlError(
-            f"the engine could not bind{where}: {failure.sentence}",
-            details=(failure.raw, *undone),
-            hint=request.next_command,
-            code=ExitCode.CONFLICT,
-        )
-    raw = () if failure.raw == failure.sentence else (failure.raw,)
-    hint = failure.advice or _HINTS.get(failure.kind, request.next_command)
-    where = f"{failure.container}: " if failure.container else ""
-    if failure.kind == "paused":
-        hint = shell_command("docker", "compose", "-p", request.environment.project, "unpause")
-    return DartsctlError(
-        f"`up` failed: {where}{failure.sentence}",
-        details=(*raw, *undone),
-        hint=hint,
-        code=_CODES.get(failure.kind, ExitCode.FAILED),
-    )

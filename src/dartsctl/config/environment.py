@@ -118,22 +118,6 @@ class Environment:
         return options
 
 
-@record
-class EnvValue:
-    """A variable of an env file. No repr shows the value."""
-
-    value: str = field(repr=False)
-    file: Path
-    line: int
-    uses: frozenset[str] = frozenset()
-    """The variables that are replaced in it: `${NAME}`."""
-
-    @property
-    def origin(self) -> str:
-        """The place: `.env:3`."""
-        return f"{self.file.name}:{self.line}"
-
-
 class _Unread:
     """Takes a file that is named after its environment for the whole stack."""
 

@@ -34,13 +34,11 @@ PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
 PUBLIC_FOLDER = 0o755
 
-_WALK = getattr(os, "O_PATH", os.O_RDONLY)  # without O_PATH (macOS) each folder must be readable
-_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""The flags with which a folder is opened, never through a link."""
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_NO_FOLDER = (errno.ENOTDIR, errno.ELOOP)
+NO_FOLDER = (errno.ENOTDIR, errno.ELOOP)
 """What the kernel says of a link, or of anything else that is no folder."""
-_LINKS = 40
-"""Links in one path; the limit of the kernel."""
 
 
 class UnsafeFile(Refused):
@@ -96,13 +94,13 @@ class Folder:
         Raises FileNotFoundError, UnsafeFile, OSError.
         """
         try:
-            folder = _open_or_make(self, name, os.O_RDONLY, make)
+            folder = open_or_make(self, name, os.O_RDONLY, make)
         except OSError as error:
-            status = self.stat(name) if error.errno in _NO_FOLDER else None
+            status = self.stat(name) if error.errno in NO_FOLDER else None
             if status and not stat.S_ISDIR(status.st_mode):
                 raise UnsafeFile(self.path / name, _kind(status)) from None
             raise
-        return _owned(folder, owners)
+        return owned(folder, owners)
 
     def exists(self, name: str) -> bool:
         """Return whether anything has the name, including a broken link."""
@@ -251,137 +249,17 @@ class Folder:
             self.rename(temporary, name)
 
 
-def open_folder(
-    path: Path,
-    *,
-    make: int | None = None,
-    owner: tuple[int, int] | None = None,
-    owners: Collection[int] | None = None,
-) -> Folder:
-    """Open the folder `path`.
-
-    `make`: create missing folders with this mode. `owner`: uid and gid of created folders; by
-    default folders that root creates get those of their parent. `owners`: the users who may own
-    the folder; by default any.
-
-    Raises FileNotFoundError, NotADirectoryError, UnsafeFile, OSError.
-    """
-    path = path.absolute()
-    descriptor = _walk(list(path.parts[1:]), make, owner)
-    folder = Folder(path, descriptor, os.fstat(descriptor))
-    return folder if owners is None else _owned(folder, owners)
-
-
-def refuse_links_of_others(folder: Path) -> None:
-    """Raise UnsafeFile if a link of another user leads to `folder`. Raises OSError."""
-    with open_folder(folder):
-        return
-
-
-def locate(path: Path) -> tuple[Folder, str]:
-    """Follow links from `path` to a file; return its open folder and its name in it.
-
-    Raises UnsafeFile for a link of another user, OSError.
-    """
-    for links in range(_LINKS + 1):
-        folder = open_folder(path.parent)
-        try:
-            target = _link_target(folder, path.name, links)
-            if target is None:
-                return folder, path.name
-        except BaseException:
-            os.close(folder.descriptor)
-            raise
-        os.close(folder.descriptor)
-        path = folder.path / target
-    raise UnsafeFile(path, "is one of too many symbolic links")
-
-
-def _walk(names: list[str], make: int | None, owner: tuple[int, int] | None) -> int:
-    """Return a descriptor of the folder to which the names lead from the root, to read it."""
-    here, walked = _start(names)
-    links = 0
-    try:
-        while names:
-            name = names.pop(0)
-            flags = _WALK if names else os.O_RDONLY
-            there = _open_plain(name, flags, here)
-            if there is None:  # a link, or missing
-                folder = Folder(Path(*walked), here, os.fstat(here))
-                target = _link_target(folder, name, links)
-                if target is None:
-                    there = _open_or_make(folder, name, flags, make, owner).descriptor
-                else:
-                    links += 1
-                    names[:0] = [part for part in target.parts if part != target.anchor] or ["."]
-                    name = target.anchor or "."
-                    there = os.open(name, _WALK | _FOLDER, dir_fd=here)
-            os.close(here)
-            here = there
-            walked.append(name)
-    except BaseException:
-        os.close(here)
-        raise
-    return here
-
-
-def _start(names: list[str]) -> tuple[int, list[str]]:
-    """Open the first name, which is then taken from `names`, or else the root.
-
-    Return the descriptor, and where it leads.
-    """
-    if names:
-        first = f"/{names[0]}"
-        here = _open_plain(first, _WALK if len(names) > 1 else os.O_RDONLY)
-        if here is not None:
-            del names[0]
-            return here, [first]
-    return os.open("/", os.O_RDONLY | _FOLDER), ["/"]
-
-
-def _open_plain(name: str, flags: int, folder: int | None = None) -> int | None:
-    """Open the folder `name` in an open one; None if it is missing, or a link, or no folder."""
-    try:
-        return os.open(name, flags | _FOLDER, dir_fd=folder)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        if error.errno in _NO_FOLDER:
-            return None
-        raise
-
-
-def _link_target(folder: Folder, name: str, links: int) -> Path | None:
-    """Return the target of the link `name`; None if it is not a link.
-
-    `links`: how many links were followed before.
-
-    Raises UnsafeFile for a link that another user may have created. Root does not even follow links
-    of the user who called sudo.
-    """
-    try:
-        status = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISLNK(status.st_mode):
-        return None
-    for uid in (status.st_uid, folder.status.st_uid):
-        if uid not in (0, os.geteuid()):
-            raise UnsafeFile(
-                folder.path / name, f"is a symbolic link of another user ({user_name(uid)})"
-            )
-    if links >= _LINKS:
-        raise UnsafeFile(folder.path / name, "is one of too many symbolic links")
-    return Path(os.readlink(name, dir_fd=folder.descriptor))
-
-
-def _open_or_make(
+def open_or_make(
     folder: Folder,
     name: str,
     flags: int,
     make: int | None,
     owner: tuple[int, int] | None = None,
 ) -> Folder:
+    """Open the folder `name` in an open one; create it with the mode `make`, if that is given.
+
+    Raises FileNotFoundError, OSError.
+    """
     try:
         return _open_in(folder, name, flags)
     except FileNotFoundError:
@@ -402,7 +280,7 @@ def _open_or_make(
 
 
 def _open_in(folder: Folder, name: str, flags: int) -> Folder:
-    descriptor = os.open(name, flags | _FOLDER, dir_fd=folder.descriptor)
+    descriptor = os.open(name, flags | FOLDER, dir_fd=folder.descriptor)
     return Folder(folder.path / name, descriptor, os.fstat(descriptor))
 
 
@@ -422,7 +300,11 @@ def _new_owner(status: os.stat_result) -> tuple[int, int] | None:
     return status.st_uid, status.st_gid
 
 
-def _owned(folder: Folder, owners: Collection[int] | None) -> Folder:
+def owned(folder: Folder, owners: Collection[int] | None) -> Folder:
+    """Return the folder, if it belongs to one of `owners` (by default the trusted users).
+
+    Raises ForeignFile otherwise, and closes it.
+    """
     if not _is_owned(folder.status, owners):
         os.close(folder.descriptor)
         raise ForeignFile(folder.path, folder.status.st_uid)

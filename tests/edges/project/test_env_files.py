@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.config.environment import EnvValue
+from dartsctl.config.env_value import EnvValue
 from dartsctl.edges.project.env_files import (
     _line_of,
     _plain_statements,

@@ -22,7 +22,8 @@ from dartsctl.edges.reserve.messages import Orders, State
 from dartsctl.edges.reserve.process import ReserveProcess
 from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint
-from dartsctl.system.files import PRIVATE_FOLDER, Folder, open_folder
+from dartsctl.system.files import PRIVATE_FOLDER, Folder
+from dartsctl.system.path_walk import open_folder
 from own_ports import free_ports
 
 LONG = 60.0
@@ -219,7 +220,7 @@ from pathlib import Path
 from dartsctl.edges.reserve.messages import Orders
 from dartsctl.edges.reserve.process import ReserveProcess
 from dartsctl.stack.bindings import Endpoint
-from dartsctl.system.files import open_folder
+from dartsctl.system.path_walk import open_folder
 process = ReserveProcess(open_folder(Path(sys.argv[1])), "demo")
 wanted = (Endpoint(int(sys.argv[2]), "0.0.0.0"),)
 process.send(Orders(wanted))

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from dartsctl.config.environment import Environment, EnvValue
+    from dartsctl.config.env_value import EnvValue
+    from dartsctl.config.environment import Environment
     from dartsctl.edges.engine.installation import KnownVersions
     from dartsctl.edges.engine.known_answers import KnownAnswers
     from dartsctl.edges.engine.remembered_calls import RememberedCalls, Remembering

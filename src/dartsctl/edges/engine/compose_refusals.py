@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dartsctl import spawn
-    from dartsctl.config.environment import EnvValue
+    from dartsctl.config.env_value import EnvValue
     from dartsctl.edges.engine.compose_call import ComposeCall
     from dartsctl.stack.config_errors.place import Sources
     from dartsctl.stack.long_ports import WrongPort

@@ -12,10 +12,11 @@ import re
 import stat
 from contextlib import suppress
 
-from dartsctl.config.environment import EnvValue
+from dartsctl.config.env_value import EnvValue
 from dartsctl.errors import Advice, UsageError
 from dartsctl.system import bounded_file
-from dartsctl.system.files import EVERYBODY, locate
+from dartsctl.system.files import EVERYBODY
+from dartsctl.system.path_walk import locate
 from dartsctl.text.phrases import shell_command
 
 TYPE_CHECKING = False

@@ -17,7 +17,8 @@ from stat import S_IMODE
 
 from dartsctl.errors import DartsctlError, Refused
 from dartsctl.system import bounded_file
-from dartsctl.system.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, locate, open_folder
+from dartsctl.system.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile
+from dartsctl.system.path_walk import locate, open_folder
 from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
 from dartsctl.text.phrases import shell_command
 

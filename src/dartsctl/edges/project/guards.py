@@ -16,7 +16,8 @@ from pathlib import Path
 
 from dartsctl.errors import Advice, DartsctlError
 from dartsctl.records import record
-from dartsctl.system.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, open_folder
+from dartsctl.system.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile
+from dartsctl.system.path_walk import open_folder
 from dartsctl.system.users import trusted_users
 from dartsctl.text.phrases import shell_command
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.records import record
 from dartsctl.system import bounded_file
-from dartsctl.system.files import UnsafeFile, refuse_links_of_others
+from dartsctl.system.files import UnsafeFile
+from dartsctl.system.path_walk import refuse_links_of_others
 from dartsctl.text.phrases import shell_command
 
 TYPE_CHECKING = False

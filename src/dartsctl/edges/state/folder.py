@@ -11,14 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from dartsctl.errors import Advice, DartsctlError, UsageError
-from dartsctl.system.files import (
-    EVERYBODY,
-    PRIVATE,
-    PRIVATE_FOLDER,
-    Folder,
-    ForeignFile,
-    open_folder,
-)
+from dartsctl.system.files import EVERYBODY, PRIVATE, PRIVATE_FOLDER, Folder, ForeignFile
+from dartsctl.system.path_walk import open_folder
 from dartsctl.system.users import is_trusted, sudo_caller
 
 TYPE_CHECKING = False

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from dartsctl.errors import Advice, DartsctlError, Refused
-from dartsctl.system.files import EVERYBODY, Folder, UnsafeFile, open_folder
+from dartsctl.system.files import EVERYBODY, Folder, UnsafeFile
+from dartsctl.system.path_walk import open_folder
 from dartsctl.text.phrases import shell_command
 
 TYPE_CHECKING = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dartsctl.errors import Advice, DartsctlError, Refused
-from dartsctl.system.files import open_folder
+from dartsctl.system.path_walk import open_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from dartsctl.config.environment import EnvValue
+    from dartsctl.config.env_value import EnvValue
     from dartsctl.workflows.init.project import Project
 
 

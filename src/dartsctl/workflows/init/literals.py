@@ -25,7 +25,7 @@ from dartsctl.workflows.init.existing_data import UNKNOWN, existing_data
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from dartsctl.config.environment import EnvValue
+    from dartsctl.config.env_value import EnvValue
     from dartsctl.discovery.written_model import WrittenService
     from dartsctl.workflows.init.project import Project
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from dartsctl.config.environment import Environment, EnvValue
+    from dartsctl.config.env_value import EnvValue
+    from dartsctl.config.environment import Environment
     from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.model import Stack
 
