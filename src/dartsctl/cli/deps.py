@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.screen.prompts import Prompts
     from dartsctl.ports.reservation import Reservation
     from dartsctl.server.lease_record import LeaseRecord
-    from dartsctl.workflows.deps import ComposeOn, Deps, FilesReader
+    from dartsctl.workflows.deps import Deps, FilesReader
     from dartsctl.workflows.host import Host
 
 MASKER = Masker()
@@ -87,21 +87,33 @@ def deps_of(common: Common, *, remembers: float = 0.0) -> Deps:
     """
     from dartsctl.workflows.deps import Deps
 
+    memory = _memory(remembers) if remembers else None
     return Deps(
         environ=os.environ,
         state=state(),
         screen=common.screen(),
         prompts=prompts_of(common),
-        compose_on=_remembering_compose_on(remembers) if remembers else compose_on,
+        compose_on=partial(compose_on, memory=memory),
         engine=engine,
         host=_host,
+        forget_answers=partial(_forget_answers, memory),
     )
 
 
-def _remembering_compose_on(short: float) -> ComposeOn:
+def _memory(short: float) -> RememberedCalls:
     from dartsctl.edges.engine.remembered_calls import RememberedCalls
 
-    return partial(compose_on, memory=RememberedCalls(short))
+    return RememberedCalls(short)
+
+
+def _forget_answers(memory: RememberedCalls | None) -> None:
+    """Drop what Compose has answered in this process, and is answering."""
+    from dartsctl.edges.engine import early_config
+
+    early_config.end()
+    _kept_models().clear()
+    if memory:
+        memory.clear()
 
 
 def state() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from dartsctl.records import record
+from dartsctl.records import field, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,16 +54,18 @@ class Deps:
 
     `engine()` returns a client for the engine that the environment variables name. `host()` returns
     a new view of this host; each view reads the socket table once. `now` is the wall clock;
-    `monotonic` and `sleep` are for deadlines. All times are in seconds.
+    `monotonic` and `sleep` are for deadlines. All times are in seconds. `forget_answers` drops what
+    Compose has answered so far: after a wait the files may be others.
     """
 
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     state: Path
     screen: Screen
     prompts: Prompts
     compose_on: ComposeOn
     engine: EngineClient
     host: Callable[[], Host]
+    forget_answers: Callable[[], None] = lambda: None
     now: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dartsctl.cli.deps import Common, deps_of
 from dartsctl.config.environment import adhoc
 from dartsctl.edges.engine import early_config
 from dartsctl.edges.engine.early_config import FILE, RARELY, EarlyConfig, config_environ
@@ -177,7 +178,7 @@ def test_a_wait_for_another_dartsctl_ends_the_early_call(project: Project, tmp_p
     (state_folder() / FILE).chmod(0o600)
     early_config.start(WORDS)
     environment = adhoc(directory=project.folder, project="shop")
-    deps = fake_deps(tmp_path, FakeClock())
+    deps = fake_deps(tmp_path, FakeClock(), forget_answers=deps_of(Common()).forget_answers)
     with (
         locked_project(environment, verb="up", within=1, deps=deps),
         pytest.raises(TimedOut),
@@ -186,6 +187,23 @@ def test_a_wait_for_another_dartsctl_ends_the_early_call(project: Project, tmp_p
         pass
     assert_no_child()
     assert early_config.take(project.argv, config_environ(project.argv)) is None
+
+
+@pytest.mark.parametrize("remembers", [0.0, 60.0])
+@pytest.mark.parametrize("waits", [False, True])
+def test_compose_is_asked_again_after_a_wait(
+    project: Project, monkeypatch: pytest.MonkeyPatch, remembers: float, waits: bool
+) -> None:
+    """What was kept from picking the files, and what is remembered for one run."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(project.folder / "docker"))
+    environment = adhoc(files=(project.file,), project="shop", directory=project.folder)
+    deps = deps_of(Common(), remembers=remembers)
+    assert deps.compose_on(environment).is_complete()
+    before = len(project.calls)
+    if waits:
+        deps.forget_answers()
+    deps.compose_on(environment).config()
+    assert len(project.calls) == before + waits
 
 
 def test_only_the_first_call_gets_it(project: Project) -> None:

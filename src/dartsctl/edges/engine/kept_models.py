@@ -41,6 +41,10 @@ class KeptModels:
         """Keep an answer for the next call with this command line."""
         self._answers[tuple(argv)] = (time.monotonic(), done)
 
+    def clear(self) -> None:
+        """Forget all answers."""
+        self._answers.clear()
+
     def take(self, argv: Sequence[str]) -> Answered | None:
         """Return the answer for this command line, None without a fresh one."""
         kept = self._answers.pop(tuple(argv), None)

@@ -74,6 +74,10 @@ class RememberedCalls:
             self._kept.clear()
         self._kept[tuple(argv)] = _Kept(done, stamp, self.monotonic())
 
+    def clear(self) -> None:
+        """Forget all answers."""
+        self._kept.clear()
+
     def stamp(self, environment: Environment) -> _Stamp:
         """Return what differs for other contents of the files; empty where they are not known."""
         return _stamp_of(environment)

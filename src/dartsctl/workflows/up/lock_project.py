@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dartsctl.edges.engine import early_config
 from dartsctl.edges.state.project_lock import WorkResult, project_lock
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def locked_project(
     project = environment.project or environment.name
 
     def waiting(holder: str) -> None:
-        early_config.end()  # the files may change meanwhile
+        deps.forget_answers()  # the files may change meanwhile
         deps.screen.note(f"{holder} is working on {project}; waiting for it")
 
     with project_lock(
