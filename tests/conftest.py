@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import own_images
 from fakes.machines import Machine, bare_machine
 from real_engine import engine_version, has_compose, has_stack_images
 
@@ -65,6 +66,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     With DARTSCTL_REQUIRE_ENGINE=1 they are not skipped, and fail.
     """
     _slowest_files_first(items)
+    if any(item.get_closest_marker("engine") for item in items):
+        own_images.tag()
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
         if not REQUIRED and (missing := _missing(marks)):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from own_images import BUSYBOX
+
 if TYPE_CHECKING:
     from live.stack import LiveStack, Said
 
@@ -287,7 +289,7 @@ def test_a_container_of_another_project_is_named_with_its_project_and_files(
 def test_a_server_on_the_hosts_network_is_reported_as_its_container(
     live: LiveStack,
 ) -> None:  # edge-cases.md#53
-    from live.stack import BUSYBOX, sleeper, until
+    from live.stack import sleeper, until
 
     name = live.container("--network", "host", BUSYBOX, "httpd", "-f", "-p", str(live.ports[0]))
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
@@ -458,7 +460,7 @@ def test_a_port_that_an_override_appended_is_refused_with_the_lines_to_write(
 
 
 def test_a_container_name_that_another_container_has_is_a_conflict(live: LiveStack) -> None:
-    from live.stack import BUSYBOX, sleeper
+    from live.stack import sleeper
 
     name = live.container(BUSYBOX, "sleep", "600")
     live.compose({"web": sleeper(container_name=name)})

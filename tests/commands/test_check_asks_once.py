@@ -15,7 +15,7 @@ import pytest
 
 from dartsctl.edges.engine.address import endpoint
 from fakes.relay import Relay
-from live.stack import BUSYBOX
+from own_images import BUSYBOX
 from own_ports import free_ports
 
 pytestmark = pytest.mark.engine

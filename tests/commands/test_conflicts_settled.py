@@ -17,6 +17,7 @@ import pytest
 
 from dartsctl.edges.engine import early_config
 from dartsctl.edges.state.history import History
+from own_images import BUSYBOX
 
 if TYPE_CHECKING:
     from live.stack import LiveStack
@@ -437,7 +438,7 @@ def test_a_copy_of_the_very_same_stack_gets_a_name_of_its_own_and_stops_nobody(
 def test_a_container_is_removed_by_its_typed_name_and_its_volume_stays(
     live: LiveStack, terminal: Sit
 ) -> None:
-    from live.stack import BUSYBOX, docker, sleeper
+    from live.stack import docker, sleeper
 
     name, volume = f"{live.project}-fixed", f"{live.project}-data"
     live.container("-v", f"{volume}:/data", BUSYBOX, "sleep", "600", name=name)

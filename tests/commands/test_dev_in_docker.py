@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from own_images import BUSYBOX
+
 if TYPE_CHECKING:
     from live.stack import LiveStack
     from live.terminal import Terminal
@@ -31,7 +33,7 @@ APP = 'echo "$$SELF $$DB" >/tmp/index.html; exec httpd -f -p 5000 -h /tmp'
 @pytest.fixture
 def stack(live: LiveStack) -> LiveStack:
     """Return a stack of an app that shows its variables, and a service beside it."""
-    from live.stack import BUSYBOX, sleeper
+    from live.stack import sleeper
     from own_ports import free_ports
 
     app = {

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from own_images import BUSYBOX
 from signing import make_pair
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
-NGINX, BUSYBOX = "dartsctl-test/nginx:1", "dartsctl-test/busybox:1"
+NGINX = "dartsctl-test/nginx:1"
 CANARY = "canary-5f1e0c7d9b"
 STATIC = "proxy_pass http://app:5000;"
 DYNAMIC = "resolver 127.0.0.11 valid=1s ipv6=off; set $app http://app:5000; proxy_pass $app;"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from own_images import BUSYBOX
 from signing import make_pair
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
-NGINX, BUSYBOX = "dartsctl-test/nginx:1", "dartsctl-test/busybox:1"
+NGINX = "dartsctl-test/nginx:1"
 BIG = "x" * 3000
 BACK = f"""
 worker_processes 1; error_log stderr warn; events {{}}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from own_images import BUSYBOX
+
 if TYPE_CHECKING:
     from live.stack import LiveStack, Said
 
@@ -25,7 +27,7 @@ def holders(result: Said, port: int) -> list[dict[str, Any]]:
 
 
 def test_every_port_has_its_owner_and_its_holder(live: LiveStack) -> None:
-    from live.stack import BUSYBOX, sleeper
+    from live.stack import sleeper
 
     web, db, cache, gone = live.ports[:4]
     live.compose(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from live.clients import Watcher, ask, basic, connect, handshake, own_port, status, websocket
+from own_images import BUSYBOX
 
 if TYPE_CHECKING:
     from live.stack import LiveStack
@@ -282,7 +283,7 @@ def test_nginx_can_be_reloaded_without_the_capability_to_signal_its_workers(
 def test_nginx_outlives_a_service_that_goes_and_finds_it_at_its_new_address(
     running: LiveStack, service: str, port: int, path: str, page: str
 ) -> None:
-    from live.stack import BUSYBOX, docker, until
+    from live.stack import docker, until
 
     network = f"{running.project}_darts-network"
     before, container = nginx(running), f"{running.project}-{service}-1"

@@ -14,6 +14,7 @@ import pexpect
 import pytest
 
 from dartsctl.text.safe_text import is_safe
+from own_images import BUSYBOX
 
 if TYPE_CHECKING:
     from live.stack import LiveStack, Said
@@ -23,7 +24,7 @@ pytest_plugins = ("live.stack",)
 EVIL = "\x1b[2J\x1b]0;title\x07\u202e"
 """It clears the screen, renames the window, and reverses the text."""
 CANARY = "canary-5f1e0c7d9b"
-NGINX, BUSYBOX = "dartsctl-test/nginx:1", "dartsctl-test/busybox:1"
+NGINX = "dartsctl-test/nginx:1"
 
 
 def at_a_terminal(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from own_images import BUSYBOX
+
 if TYPE_CHECKING:
     from live.stack import LiveStack
 
@@ -141,7 +143,7 @@ def test_only_the_named_service_and_what_it_needs_is_started(
 
 
 def test_scale_build_and_profile_reach_compose(live: LiveStack) -> None:
-    from live.stack import BUSYBOX, docker, sleeper
+    from live.stack import docker, sleeper
 
     (live.folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN echo built > /made\n")
     web = sleeper(f"127.0.0.1:{live.ports[0]}-{live.ports[3]}:80")
@@ -198,7 +200,7 @@ def test_an_environment_that_only_the_settings_name_is_a_group_of_verbs(live: Li
 
 def built(live: LiveStack, *steps: str, **more: Any) -> dict[str, Any]:
     """Return a service whose image is built with these steps, each time anew."""
-    from live.stack import BUSYBOX, sleeper
+    from live.stack import sleeper
 
     marker = f"LABEL test={live.project}"
     (live.folder / "Dockerfile").write_text("\n".join([f"FROM {BUSYBOX}", marker, *steps]) + "\n")

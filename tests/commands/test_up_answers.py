@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from own_images import BUSYBOX
+
 if TYPE_CHECKING:
     from live.stack import LiveStack
 
@@ -106,7 +108,7 @@ def test_an_end_without_a_restart_policy_is_a_failure_with_its_code_and_log(
 def test_up_ends_when_every_location_answers_and_follows_an_address_that_moved(
     live: LiveStack,
 ) -> None:  # edge-cases.md#69
-    from live.stack import BUSYBOX, docker
+    from live.stack import docker
 
     port = live.ports[0]
     routes = "location / { proxy_pass http://app; } location /api/ { proxy_pass http://api/; }"

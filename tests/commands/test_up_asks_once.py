@@ -19,6 +19,7 @@ import pytest
 
 from dartsctl.edges.engine.address import endpoint
 from fakes.relay import Relay
+from own_images import BUSYBOX
 
 if TYPE_CHECKING:
     from live.stack import LiveStack
@@ -125,8 +126,6 @@ def counting(live: LiveStack, tmp_path: Path) -> Iterator[Counting]:
 
 
 def test_nothing_is_asked_twice_in_one_up_or_down(counting: Counting, live: LiveStack) -> None:
-    from live.stack import BUSYBOX
-
     network = f"GET /networks/{live.project}_default"
     cold = counting.run("prod", "up")
     assert cold.processes == ["--progress plain up --detach", "config --format json"]

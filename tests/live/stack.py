@@ -26,10 +26,10 @@ from typing import Any
 
 import pytest
 
+from own_images import BUSYBOX
 from own_ports import free_ports
 from real_engine import engine_version
 
-BUSYBOX = "dartsctl-test/busybox:1"
 REPOSITORY = Path(__file__).parents[2]
 PROJECT_LABEL = "com.docker.compose.project"
 

@@ -19,6 +19,7 @@ from dartsctl.edges.engine.remote import RemoteEngine
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.text.masker import Masker
+from own_images import BUSYBOX
 
 if TYPE_CHECKING:
     from live.stack import LiveStack
@@ -113,7 +114,7 @@ def test_a_remote_engine_lists_its_containers(
 def test_sockets_of_this_host_do_not_count_for_a_remote_engine(
     over_tcp: str, live: LiveStack
 ) -> None:  # edge-cases.md#43
-    from live.stack import BUSYBOX, sleeper
+    from live.stack import sleeper
 
     live.listen(live.ports[0])
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dartsctl.edges.host.container_root import ContainerRoot, lacks_below
+from own_images import BUSYBOX
 
 if TYPE_CHECKING:
     from live.stack import LiveStack
@@ -70,7 +71,7 @@ def test_nothing_is_sure_of_a_process_that_is_gone_or_in_no_container() -> None:
 
 @pytest.mark.engine
 def test_of_a_real_container_it_says_what_an_exec_would(live: LiveStack) -> None:
-    from live.stack import BUSYBOX, docker
+    from live.stack import docker
 
     name = live.container("-e", "PATH=/tools:/bin", BUSYBOX, "sleep", "600")
     docker("exec", name, "mkdir", "/tools")

@@ -47,6 +47,7 @@ from dartsctl.workflows.up import stop_process
 from dartsctl.workflows.up.ask import ask, details_of, flags_for, subject
 from dartsctl.workflows.up.carry_out import HostInspector, carry_out
 from dartsctl.workflows.up.conflict_deps import ConflictDeps
+from own_images import BUSYBOX
 from own_ports import free_ports
 
 if TYPE_CHECKING:
@@ -1081,8 +1082,6 @@ def container_case(engine: Engine, name: str, port: int) -> Case:
 def test_the_real_docker_proxy_is_never_signalled(
     live: LiveStack, engine: Engine, deps: Callable[..., ConflictDeps]
 ) -> None:
-    from live.stack import BUSYBOX
-
     port = live.ports[0]
     name = live.container("-p", f"127.0.0.1:{port}:80", BUSYBOX, "sleep", "600")
     case = container_case(engine, name, port)
@@ -1175,7 +1174,7 @@ def test_a_whole_project_is_stopped_paused_ones_and_crash_loops_too_and_its_volu
 def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(
     live: LiveStack, engine: Engine, deps: Callable[..., ConflictDeps]
 ) -> None:
-    from live.stack import BUSYBOX, docker
+    from live.stack import docker
 
     name = live.container(
         "-v",
@@ -1207,7 +1206,7 @@ def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(
 def test_a_container_that_went_meanwhile_is_no_error_and_a_wait_ends_when_it_goes(
     live: LiveStack, engine: Engine, deps: Callable[..., ConflictDeps]
 ) -> None:
-    from live.stack import BUSYBOX, docker
+    from live.stack import docker
 
     port = live.ports[0]
     name = live.container("-p", f"127.0.0.1:{port}:80", BUSYBOX, "sleep", "600")

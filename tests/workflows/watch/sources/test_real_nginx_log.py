@@ -23,10 +23,11 @@ from fakes.deps import FakeClock, fake_deps
 from fakes.examinations import examination
 from fakes.stack_facts import facts, service
 from live.stack import docker, until
+from own_images import BUSYBOX
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
-NGINX, BUSYBOX = "dartsctl-test/nginx:1", "dartsctl-test/busybox:1"
+NGINX = "dartsctl-test/nginx:1"
 CONF = """
 worker_processes 1;
 {}
