@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from own_images import BUSYBOX
+from own_ports import free_ports
 
 if TYPE_CHECKING:
     from live.stack import LiveStack, Said
@@ -416,8 +417,9 @@ def test_a_service_scaled_to_zero_needs_no_port(live: LiveStack) -> None:  # edg
     assert live.run("check", "-f", "compose.json").code == 0
 
 
+@pytest.mark.parametrize("others", [0, 40], ids=["alone", "among many ports"])
 def test_a_listener_on_ipv6_beside_a_binding_on_ipv4_makes_localhost_ambiguous(
-    live: LiveStack,
+    live: LiveStack, others: int
 ) -> None:
     from live.stack import sleeper
 
@@ -430,9 +432,11 @@ def test_a_listener_on_ipv6_beside_a_binding_on_ipv4_makes_localhost_ambiguous(
     server = live.spawn([sys.executable, "-c", code])
     assert server.stdout is not None
     assert server.stdout.readline() == "ready\n"
-    live.compose({"web": sleeper(f"127.0.0.1:{port}:80")})
+    more = [f"127.0.0.1:{number}:{target}" for target, number in enumerate(free_ports(others), 81)]
+    live.compose({"web": sleeper(f"127.0.0.1:{port}:80", *more)})
     result = live.run("check", "-f", "compose.json")
     assert result.code == 0
+    assert result.err.count("is ambiguous") == 1
     assert f"web: localhost:{port} is ambiguous: 127.0.0.1:{port} is this service" in result.err
     assert f"(pid {server.pid}" in result.err
 

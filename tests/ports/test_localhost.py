@@ -78,3 +78,18 @@ def test_another_service_of_the_stack_on_the_other_address_is_named() -> None:
 
 def test_two_bindings_of_one_container_port_are_one_server() -> None:
     assert sentences(bound("127.0.0.1"), bound("::1"), listening=(V4, V6)) == []
+
+
+def test_ports_on_which_nobody_is_heard_are_not_asked_about() -> None:
+    asked: list[Endpoint] = []
+
+    def listeners_on(endpoint: Endpoint) -> tuple[Holder, ...]:
+        asked.append(endpoint)
+        return (HostProcess(SERVER),)
+
+    quiet, loud = bound("127.0.0.1", port=5001), bound("127.0.0.1", port=5002)
+    (notice,) = ambiguous_localhost([quiet, loud], listeners_on, heard_among=lambda _: {5002})
+    assert "localhost:5002 is ambiguous" in notice.sentence
+    assert asked == [Endpoint(5002, "::1")]
+    rivals = [quiet, bound("::1", port=5001, service="api")]
+    assert len(ambiguous_localhost(rivals, listeners_on, heard_among=lambda _: set())) == 2

@@ -98,3 +98,15 @@ def test_all_sockets_of_a_port_include_what_blocks(open_here: ExitStack) -> None
     host = Host()
     rows = host.listeners(taken.port)
     assert host.blockers(taken.port) == rows
+
+
+@linux_only
+def test_listeners_are_looked_up_at_once_where_the_ports_are_many(open_here: ExitStack) -> None:
+    taken = taken_ports(open_here, 2)[0].port
+    bound_only = open_here.enter_context(socket.socket())
+    bound_only.bind(("127.0.0.1", 0))
+    silent = bound_only.getsockname()[1]
+    many = {taken, silent, *range(1, 41)}
+    assert taken in (heard := Host().heard_among(many) or ())
+    assert silent not in heard
+    assert Host().heard_among({taken, silent}) is None, "a bind for each of them is cheaper"

@@ -150,6 +150,8 @@ def _crash_loops(
 
     Any preflight would flicker (engine-rules.md#other-containers).
     """
+    if not wants:
+        return
     ours = stack.published_ports
     for container in containers:
         if container.project == stack.project:
@@ -182,6 +184,8 @@ def appended(stack: Stack, origins: PortOrigins) -> tuple[Notice, ...]:
 
     Those that exclude each other are conflicts, not warnings.
     """
+    if not origins.files:  # nobody had to ask Compose for them
+        return ()
     warnings: list[Notice] = []
     for service in stack.services.values():
         for wishes in rivals.surplus(service, origins):

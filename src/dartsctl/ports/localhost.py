@@ -5,6 +5,8 @@ A client tries one of the two addresses first, and which one depends on the clie
 
 from __future__ import annotations
 
+from functools import cache
+
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.notices import Notice
 from dartsctl.stack.bindings import (
@@ -18,9 +20,12 @@ from dartsctl.stack.bindings import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from dartsctl.ports.holders import Holder
+
+    Half = tuple[str, str]
+    """A loopback address at which a binding serves, and the other one, at which it does not."""
 
 _IPV4 = frozenset({ANY_IPV4, LOOPBACK_IPV4})
 _IPV6 = frozenset({ANY_IPV6, LOOPBACK_IPV6})
@@ -29,34 +34,62 @@ _MOST_NUMBERS = 16
 
 
 def ambiguous_localhost(
-    verdicts: Sequence[BindingVerdict], listeners_on: Callable[[Endpoint], Sequence[Holder]]
+    verdicts: Sequence[BindingVerdict],
+    listeners_on: Callable[[Endpoint], Sequence[Holder]],
+    *,
+    heard_among: Callable[[Collection[int]], Collection[int]] = lambda ports: ports,
 ) -> tuple[Notice, ...]:
     """Return a warning for each port on which `localhost` means this stack and somebody else.
 
-    `listeners_on` names who listens on an address that the stack does not bind.
+    `listeners_on` names who listens on an address that the stack does not bind. `heard_among`
+    leaves out ports on which nobody does.
     """
     served = [checked.binding for checked in verdicts if _is_served(checked)]
     on_port: dict[int, list[PortBinding]] = {}
     for binding in served:
         for port in binding.numbers:
             on_port.setdefault(port, []).append(binding)
+    heard = heard_among(on_port.keys())
     notices: dict[Notice, None] = {}
     for binding in served:
-        for mine, theirs in _missing_half(binding):
-            near = on_port[theirs.port]
-            rivals = [other for other in near if theirs in _loopbacks(other, theirs.port)]
-            if any(_leads_to_same(binding, other) for other in rivals):
-                continue
-            who = [f"service {other.service} of this stack" for other in rivals]
-            who = who or [holder.summary for holder in listeners_on(theirs)]
-            if who:
-                sentence = (
-                    f"localhost:{mine.port} is ambiguous: {_address(mine)} is this service, and"
-                    f" {_address(theirs)} is {' and '.join(dict.fromkeys(who))};"
-                    f" use {_address(mine)}"
-                )
-                notices[Notice("localhost-ambiguous", binding.service, sentence)] = None
+        half = _half_of(binding.addresses)
+        if half is None:
+            continue
+        for port in binding.numbers:
+            if port in heard or len(on_port[port]) > 1:
+                notices |= dict.fromkeys(_notices(binding, port, half, on_port[port], listeners_on))
     return tuple(notices)
+
+
+def _notices(
+    binding: PortBinding,
+    port: int,
+    half: Half,
+    near: Sequence[PortBinding],
+    listeners_on: Callable[[Endpoint], Sequence[Holder]],
+) -> Iterator[Notice]:
+    mine, theirs = (Endpoint(port, loopback) for loopback in half)
+    rivals = [other for other in near if theirs.address in _loopbacks(other.addresses)]
+    if any(_leads_to_same(binding, other) for other in rivals):
+        return
+    who = [f"service {other.service} of this stack" for other in rivals]
+    who = who or [holder.summary for holder in listeners_on(theirs)]
+    if who:
+        sentence = (
+            f"localhost:{port} is ambiguous: {_address(mine)} is this service, and"
+            f" {_address(theirs)} is {' and '.join(dict.fromkeys(who))};"
+            f" use {_address(mine)}"
+        )
+        yield Notice("localhost-ambiguous", binding.service, sentence)
+
+
+def _half_of(addresses: tuple[str, ...]) -> Half | None:
+    """Return the loopback address of a binding that serves only one, and the other one."""
+    loopbacks = _loopbacks(addresses)
+    if len(loopbacks) != 1:
+        return None
+    mine = loopbacks[0]
+    return mine, LOOPBACK_IPV4 if mine == LOOPBACK_IPV6 else LOOPBACK_IPV6
 
 
 def _is_served(checked: BindingVerdict) -> bool:
@@ -66,24 +99,11 @@ def _is_served(checked: BindingVerdict) -> bool:
     return is_usual and is_bound and len(binding.numbers) <= _MOST_NUMBERS
 
 
-def _loopbacks(binding: PortBinding, port: int) -> list[Endpoint]:
-    """Return the loopback addresses at which a binding serves `port`."""
-    if port not in binding.numbers:
-        return []
-    loopbacks: list[Endpoint] = []
-    for family, loopback in ((_IPV4, LOOPBACK_IPV4), (_IPV6, LOOPBACK_IPV6)):
-        if not family.isdisjoint(binding.addresses):
-            loopbacks.append(Endpoint(port, loopback))
-    return loopbacks
-
-
-def _missing_half(binding: PortBinding) -> Iterator[tuple[Endpoint, Endpoint]]:
-    """Yield the loopback address of each number and the other one, if the binding has only one."""
-    for port in binding.numbers:
-        loopbacks = _loopbacks(binding, port)
-        if len(loopbacks) == 1:
-            other = LOOPBACK_IPV4 if loopbacks[0].is_ipv6 else LOOPBACK_IPV6
-            yield loopbacks[0], Endpoint(port, other)
+@cache
+def _loopbacks(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the loopback addresses at which a binding to `addresses` serves."""
+    families = ((_IPV4, LOOPBACK_IPV4), (_IPV6, LOOPBACK_IPV6))
+    return tuple(loopback for family, loopback in families if not family.isdisjoint(addresses))
 
 
 def _leads_to_same(binding: PortBinding, other: PortBinding) -> bool:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import gc
 
-_RARELY = 50_000
-"""New objects between two runs."""
+_RARELY = 200_000
+"""New objects between two runs: more than a stack of 500 services makes."""
 _usual = gc.get_threshold()
 
 
 def run_rarely() -> None:
-    """Let many objects come together between two runs, some megabytes."""
+    """Let many objects come together between two runs, some dozen megabytes."""
     gc.set_threshold(_RARELY, *_usual[1:])
 
 

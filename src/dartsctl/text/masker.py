@@ -68,14 +68,15 @@ class Masker:
         addresses that it publishes on.
         """
         services = _mapping(model.get("services"))
-        self.spare([str(model.get("name") or ""), *map(str, services)])
+        names: list[object] = [model.get("name"), *services]
         for kind in ("networks", "volumes"):
             for key, body in _mapping(model.get(kind)).items():
-                self.spare([str(key), str(_mapping(body).get("name") or "")])
+                names += (key, _mapping(body).get("name"))
         for service in map(_mapping, services.values()):
-            self.spare([str(service.get("container_name") or "")])
-            for entry in map(_mapping, _items(service.get("ports"))):
-                self.spare([str(entry.get("host_ip") or "")])
+            names.append(service.get("container_name"))
+            names += (_mapping(entry).get("host_ip") for entry in _items(service.get("ports")))
+        self.spare({str(name) for name in names if name})
+        for service in map(_mapping, services.values()):
             for block in (service.get("environment"), _mapping(service.get("build")).get("args")):
                 variables = _mapping(block).items()
                 self.learn({str(name): str(text) for name, text in variables if text is not None})
@@ -114,22 +115,7 @@ class Masker:
 
     def document(self, node: Any) -> Any:
         """Return a document for programs: every string masked, and valid in every encoding."""
-        return self._document(node, {})
-
-    def _document(self, node: Any, masked: dict[str, str]) -> Any:
-        """Return a part of a document. `masked`: its strings so far, which come again and again."""
-        if isinstance(node, str):  # matching patterns would take twice as long
-            if node not in masked:
-                masked[node] = without_surrogates(self.mask(node))
-            return masked[node]
-        if isinstance(node, (list, tuple)):
-            return [self._document(item, masked) for item in node]
-        if isinstance(node, (dict, Mapping)):
-            return {
-                self._document(str(key), masked): self._document(value, masked)
-                for key, value in node.items()
-            }
-        return node
+        return _masked(node, _Shown(lambda text: without_surrogates(self.mask(text))))
 
     def _forget_known(self) -> None:
         self._known = None
@@ -143,6 +129,31 @@ class Masker:
                 secrets = (value for value in self._secrets if value.lower() not in ordinary)
                 self._known = _KnownValues(secrets, self._names)
             return self._known
+
+
+class _Shown(dict[str, str]):
+    """Each text as it is shown. In a document the same ones come again and again."""
+
+    def __init__(self, show: Callable[[str], str]) -> None:
+        super().__init__()
+        self._show = show
+
+    def __missing__(self, text: str) -> str:
+        shown = self[text] = self._show(text)
+        return shown
+
+
+def _masked(node: Any, shown: _Shown) -> Any:
+    """Return a part of a document with its strings, also those of its keys, as they are shown."""
+    if isinstance(node, str):  # matching patterns would take twice as long
+        return shown[node]
+    if node is None or isinstance(node, (int, float)):  # asking for a Mapping takes longer
+        return node
+    if isinstance(node, (list, tuple)):
+        return [_masked(item, shown) for item in node]
+    if isinstance(node, (dict, Mapping)):
+        return {shown[str(key)]: _masked(value, shown) for key, value in node.items()}
+    return node
 
 
 def secrets_in(name: str, value: str) -> tuple[str, ...]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
+
 from dartsctl.edges.host import processes, sockets
+from dartsctl.errors import DartsctlError
 from dartsctl.ports.holders import DevLease
 from dartsctl.ports.listeners import Probe
 
@@ -15,6 +19,9 @@ if TYPE_CHECKING:
     from dartsctl.ports.reservation import Reservation
     from dartsctl.server.lease_record import LeaseRecord
     from dartsctl.stack.bindings import Endpoint, TransportProtocol
+
+_MANY = 32
+"""Ports whose bind probes take as long as one look at the table."""
 
 
 class Host:
@@ -80,6 +87,18 @@ class Host:
         self, protocol: TransportProtocol, ports: Collection[int]
     ) -> Mapping[int, Sequence[Listener]] | None:
         return sockets.occupied(protocol, ports)
+
+    def heard_among(self, ports: Collection[int]) -> frozenset[int] | None:
+        """Return on which of many ports a tcp socket listens, whatever its address.
+
+        None where they are few, or where there is no table that is read at once: one question for
+        each is cheaper then.
+        """
+        if len(ports) < _MANY or sys.platform != "linux":
+            return None
+        with suppress(DartsctlError):
+            return sockets.listening_ports(ports)
+        return None
 
     def read_ahead(self, ports: Collection[int], *, blockers_only: bool = False) -> None:
         """Read the sockets on many ports from the kernel's table at once.

@@ -194,6 +194,18 @@ def test_a_status_at_a_terminal_gives_way_to_the_next_output() -> None:
     assert rest == f"built\r\nstarting{clear}a result\r\n"
 
 
+def test_a_document_is_indented_where_a_person_reads_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    screen = Screen(as_json=True)
+    drawn = at_a_terminal(lambda: screen.document({"ok": True, "ports": [1]}))
+    assert drawn.splitlines()[:2] == ["{", '  "schema": 1,']
+    screen.document({"ok": True, "ports": [1]})
+    line = capsys.readouterr().out
+    assert line == '{"schema": 1, "ok": true, "ports": [1]}\n'
+    assert json.loads(drawn) == json.loads(line)
+
+
 @pytest.mark.parametrize("terminal", ["dumb", ""])
 def test_a_terminal_that_cannot_overwrite_a_line_shows_no_status(terminal: str) -> None:
     def work() -> None:

@@ -167,8 +167,12 @@ class Screen:
             self._say(self._styled(label, "1", sys.stderr) + self.masker.line(error.hint))
 
     def document(self, document: Mapping[str, Any]) -> None:
-        """Print the JSON document of a run."""
-        self._write(sys.stdout, self._json({"schema": SCHEMA, **document}))
+        """Print the JSON document of a run, indented at a terminal, where a person reads it.
+
+        Programs get one line, which takes a fifth of the time.
+        """
+        is_read = sys.stdout is not None and sys.stdout.isatty()
+        self._write(sys.stdout, self._json({"schema": SCHEMA, **document}, is_indented=is_read))
 
     def result(self, document: Mapping[str, Any], lines: Sequence[str]) -> None:
         """Print the result of a verb: with --json the document, else the lines."""
@@ -178,8 +182,8 @@ class Screen:
             self._write(sys.stdout, "".join(f"{self.masker.line(line)}\n" for line in lines))
 
     def model(self, document: Mapping[str, Any]) -> None:
-        """Print a document as it is, without the frame of `document`."""
-        self._write(sys.stdout, self._json(document))
+        """Print a document as it is, without the frame of `document`: people read it anywhere."""
+        self._write(sys.stdout, self._json(document, is_indented=True))
 
     def log_line(self, line: str, *, color: bool) -> None:
         """Print a line of a container's log.
@@ -242,9 +246,10 @@ class Screen:
             return
         self._write(sys.stderr, text + "\n")
 
-    def _json(self, document: Mapping[str, Any]) -> str:
+    def _json(self, document: Mapping[str, Any], *, is_indented: bool) -> str:
         # ASCII, which every encoding of stdout can write
-        return json.dumps(self.masker.document(document), indent=2) + "\n"
+        indent = 2 if is_indented else None
+        return json.dumps(self.masker.document(document), indent=indent) + "\n"
 
     def _write(self, stream: TextIO | None, text: str) -> None:
         """Write to a stream, in the place of a status; nothing to one that was closed before.

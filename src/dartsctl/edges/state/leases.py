@@ -218,9 +218,10 @@ class LeaseBook:
 
     def _make(self, name: str) -> Folder:
         with open_state(self.folder, make=True, shared=True) as state:
+            with suppress(FileNotFoundError):
+                return shared_subfolder(state, name)
             with suppress(FileExistsError, PermissionError):
-                if not state.exists("README.txt"):
-                    state.add("README.txt", _README.encode())
+                state.add("README.txt", _README.encode())
             return shared_subfolder(state, name, make=True)
 
     def _writing(self) -> AbstractContextManager[None]:

@@ -32,7 +32,7 @@ from dartsctl.workflows.preflight.port_origins import port_origins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from dartsctl.config.environment import Environment
@@ -273,9 +273,16 @@ def _ambiguous_localhost(
             return ()
         return attribution.holders(endpoint, obstacle)
 
+    def heard_among(ports: Collection[int]) -> Collection[int]:
+        heard = host.heard_among(ports)
+        if heard is None:
+            return ports
+        listed = (at.port for container in inputs.containers for at in container.published)
+        return heard.union(listed)
+
     if not inputs.engine.is_here:
         return ()
-    return ambiguous_localhost(verdicts.bindings, listeners_on)
+    return ambiguous_localhost(verdicts.bindings, listeners_on, heard_among=heard_among)
 
 
 def _collisions(
