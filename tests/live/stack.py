@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -47,6 +48,8 @@ done
 [ -z "${{volumes# }}" ] || timeout 60 docker volume rm $volumes
 """
 """Remove the containers of the first argument and all that the projects in the others have."""
+_leaving: list[tuple[set[str], int]] = []
+"""The services of stacks that are still being removed, and a pipe that ends with the removal."""
 _ENVIRON = dict(os.environ)
 """The variables that lead to the engine, whatever a test makes of them."""
 
@@ -100,6 +103,7 @@ class LiveStack:
     _projects: set[str] = field(default_factory=set)
     _processes: list[subprocess.Popen[str]] = field(default_factory=list)
     _loose: list[str] = field(default_factory=list)
+    _services: set[str] = field(default_factory=set)
 
     # --- files
 
@@ -110,6 +114,8 @@ class LiveStack:
 
         Its project has the test's name, unless `name` is given.
         """
+        self._services.update(services)
+        _wait_for_removal(of=self._services)
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"name": self.project, "services": services, **more}))
@@ -269,15 +275,42 @@ class LiveStack:
             _finish(process)
         if not engine_version():
             return
-        script = _REMOVE if wait else f"({_REMOVE}) &"
+        end, held = os.pipe()
         subprocess.run(
-            ["sh", "-c", script, "sh", " ".join(self._loose), *{self.project, *self._projects}],
+            [
+                *("sh", "-c", f"({_REMOVE}) &", "sh"),
+                *(" ".join(self._loose), *{self.project, *self._projects}),
+            ],
             env=_ENVIRON,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            pass_fds=[held],
             check=False,
         )
+        os.close(held)
+        _leaving.append((self._services, end))
+        if wait:
+            _wait(_leaving[-1])
+
+
+def _wait_for_removal(*, of: set[str]) -> None:
+    """Wait until no stack is left that dartsctl could take for one with these services.
+
+    Those have at least two in common (stack/same_stack.py).
+    """
+    for leaving in tuple(_leaving):
+        services, end = leaving
+        is_gone = bool(select.select([end], [], [], 0)[0])
+        if is_gone or len(services & of) > 1:
+            _wait(leaving)
+
+
+def _wait(leaving: tuple[set[str], int]) -> None:
+    _, end = leaving
+    os.read(end, 1)  # nothing comes but the end
+    os.close(end)
+    _leaving.remove(leaving)
 
 
 def _finish(process: subprocess.Popen[str]) -> None:
