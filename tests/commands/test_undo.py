@@ -5,8 +5,10 @@ Colleagues who work in the same project lose nothing.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +16,12 @@ import pytest
 
 from dartsctl.cli.deps import Common, deps_of
 from dartsctl.config.environment import adhoc
+from dartsctl.edges.engine.address import endpoint
 from dartsctl.records import replace
 from dartsctl.workflows.preflight.inputs import Intent
 from dartsctl.workflows.preflight.preflight import Preflight, run_preflight
 from dartsctl.workflows.up.undo import Attempt
+from fakes.relay import Relay
 
 if TYPE_CHECKING:
     from live.stack import LiveStack
@@ -103,15 +107,28 @@ def test_what_colleagues_started_meanwhile_in_the_same_project_is_kept(
     assert "created by this `up`, still in use" in text, "their containers are on the network"
 
 
-def test_a_colleague_who_was_faster_with_the_same_service_keeps_it(live: LiveStack) -> None:
+@pytest.fixture
+def relay(tmp_path: Path) -> Iterator[Relay]:
+    """The engine behind a relay that can hold up one request."""
+    made = Relay(tmp_path / "relay.sock", endpoint(os.environ))
+    yield made
+    made.release.set()
+    made.close()
+
+
+def test_a_colleague_who_was_faster_with_the_same_service_keeps_it(
+    live: LiveStack, relay: Relay
+) -> None:
     """Their container already has the name: our Compose prints Creating, and never Created."""
     from live.stack import docker, ended, sleeper, until
 
-    live.compose({"first": slow(), "web": sleeper(depends_on=["first"])}, volumes={"large": {}})
+    live.compose({"first": sleeper(), "web": sleeper(depends_on=["first"])})
     live.settings(environment="dev")
-    up = live.start("dev", "up")
+    relay.held = f"{live.project}-first-1".encode()
+    up = live.start("dev", "up", DOCKER_HOST=relay.address)
     says(up, f"Container {live.project}-first-1  Creating")
     colleague(live, "up", "--detach", "--no-deps", "web")
+    relay.release.set()
     theirs = docker("inspect", "-f", "{{.Id}}", f"{live.project}-web-1").strip()
     code, text = ended(up)
     until(lambda: f"{live.project}-first-1" not in live.containers())

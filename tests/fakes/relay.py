@@ -1,4 +1,4 @@
-"""A unix socket in front of a real engine that can be cut, hang, or flood its events.
+"""A unix socket in front of a real engine that can be cut, hang, wait, or flood its events.
 
 It says what dartsctl asks. Compose may use it too.
 """
@@ -29,6 +29,9 @@ class Relay:
         self.asked: list[tuple[float, str]] = []
         """Every request of dartsctl, which alone speaks HTTP/1.0: time.monotonic(), and its words.
         """
+        self.held = b""
+        """A request with these words waits for `release`."""
+        self.release = threading.Event()
         self._server = self._listen()
 
     def _listen(self) -> socket.socket:
@@ -79,9 +82,9 @@ class Relay:
                 while True:
                     client.sendall(self._flood)
             engine.connect(self._engine)
-            engine.sendall(request)
+            self._ask(engine, request)
             if version != "HTTP/1.0":  # Compose sends more on the same connection
-                threading.Thread(target=_pass_on, args=(client, engine), daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(client, engine), daemon=True).start()
             while chunk := engine.recv(65536):
                 if self.mode == "hangs":
                     client.recv(1)  # until the other side has gone
@@ -89,9 +92,13 @@ class Relay:
                 client.sendall(chunk)
         self._connections.discard(client)
 
+    def _pass_on(self, client: socket.socket, engine: socket.socket) -> None:
+        with suppress(OSError):
+            while chunk := client.recv(65536):
+                self._ask(engine, chunk)
+            engine.shutdown(socket.SHUT_WR)
 
-def _pass_on(client: socket.socket, engine: socket.socket) -> None:
-    with suppress(OSError):
-        while chunk := client.recv(65536):
-            engine.sendall(chunk)
-        engine.shutdown(socket.SHUT_WR)
+    def _ask(self, engine: socket.socket, request: bytes) -> None:
+        if self.held and self.held in request:
+            self.release.wait()
+        engine.sendall(request)
