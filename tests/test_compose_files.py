@@ -188,7 +188,9 @@ def test_no_definition_is_repeated() -> None:
 def test_the_linter_has_no_unexplained_findings(tmp_path: Path, file: str, reasons: str) -> None:
     """In a copy: the linter rejects mounts below /root, where a checkout may be."""
     copy = shutil.copytree(
-        COMPOSE, tmp_path / "compose", ignore=shutil.ignore_patterns("certs", "instance")
+        COMPOSE,
+        tmp_path / "compose",
+        ignore=shutil.ignore_patterns("certs", "instance", "__pycache__"),
     )
     (copy / "nginx" / "certs").mkdir()
     argv = [

@@ -164,7 +164,7 @@ def test_after_a_conflict_the_next_command_is_this_verb_again(stack: LiveStack) 
 
 
 @pytest.mark.stack
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(300, func_only=True)  # not while another stack is up
 def test_the_bundled_app_shows_a_change_of_its_source(
     dev_ports: list[int], live: LiveStack
 ) -> None:

@@ -157,7 +157,7 @@ def test_dev_fails_on_a_conflict_with_the_policy_fail(live: LiveStack) -> None:
 
 
 @pytest.mark.stack
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(400, func_only=True)  # not while another stack is up
 def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks_to_the_dev_one(
     dev_ports: list[int], live: LiveStack
 ) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("live.stack",)
 
-pytestmark = [pytest.mark.engine, pytest.mark.stack, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.engine, pytest.mark.stack, pytest.mark.timeout(900)]
 
 FAST = {
     "APP_START_SECONDS": "0",

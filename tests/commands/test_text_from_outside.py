@@ -101,6 +101,8 @@ def test_a_leased_folder_with_bytes_that_are_no_text_is_listed_in_every_encoding
             "-m",
             "dartsctl",
             "run",
+            "--port",  # test_full_range.py counts the free ones of the range
+            str(live.ports[0]),
             "--",
             sys.executable,
             "-c",

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from dartsctl.edges.reserve.ask import Connection
 
-_SHORT = 0.5
-"""Seconds for an answer. It takes less than one millisecond."""
+_SHORT = 2.0
+"""Seconds for an answer. It takes less than one millisecond, and longer on a busy machine."""
 
 
 def read_reservations(state: Path) -> tuple[Reservation, ...]:
