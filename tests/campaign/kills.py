@@ -29,7 +29,7 @@ from dartsctl.edges.state.leases import LeaseBook
 
 IMAGE = "dartsctl-test/busybox:1"
 FIRST_PORT, LAST_PORT = 17000, 17099
-PATIENCE = 5.0
+PATIENCE = 30.0
 """Seconds within which everything of a killed dartsctl must be gone."""
 SERVERS = (
     ("{python}", "-m", "http.server", "{port}"),

@@ -10,7 +10,7 @@ pytest_plugins = ("live.stack",)
 
 @pytest.mark.engine
 @pytest.mark.stack
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_first_start_with_images_to_build_ends_when_nginx_serves_every_location() -> None:
     from live.stack import one_stack_at_a_time
 

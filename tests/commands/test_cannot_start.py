@@ -131,7 +131,8 @@ def free_subnet() -> tuple[str, str]:
     from live.stack import docker
 
     names = docker("network", "ls", "-q").split()
-    taken = docker("network", "inspect", *names, "--format", "{{json .IPAM.Config}}")
+    words = ("network", "inspect", *names, "--format", "{{json .IPAM.Config}}")
+    taken = docker(*words, check=False)  # one of another test may be gone by now
     for third in range(1, 255):
         if f"10.213.{third}." not in taken:
             return f"10.213.{third}.0/28", f"10.213.{third}.2"

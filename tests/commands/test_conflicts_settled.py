@@ -283,12 +283,10 @@ def test_a_dev_binding_moves_when_a_person_says_so_and_stays_there(
 
 
 def leased_server(live: LiveStack, port: int) -> subprocess.Popen[str]:
-    """Start a server under dartsctl on this port of the dev range, and wait until it listens."""
-    from live.stack import until
-
+    """Start a server under dartsctl on this port of the dev range, and wait until it is told."""
     python = [sys.executable, "-m", "http.server", "--bind", "{host}", "{port}"]
     server = live.start("run", "--port", str(port), "--", *python)
-    until(lambda: answers(port), say="the server does not listen")
+    heard(server, f"dartsctl: http://127.0.0.1:{port}")  # the lease is not written after that
     return server
 
 
@@ -610,8 +608,8 @@ def test_a_flask_server_in_debug_mode_goes_with_its_reloader(
     with (live.folder / "flask.log").open("w") as log:
         parent = live.spawn(argv, stdout=log, stderr=log, start_new_session=True)
     until(lambda: answers(port), say="flask run --debug does not listen")
+    child = until(psutil.Process(parent.pid).children, say="no reloader child")[0].pid
     screen = terminal("prod", "up")
-    child = psutil.Process(parent.pid).children()[0].pid
     question = screen.chooses("stop ")
     assert {str(parent.pid), str(child)} <= set(re.findall(r"\d+", question)), (
         "both have the socket"

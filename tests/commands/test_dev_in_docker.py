@@ -137,12 +137,12 @@ def test_a_second_start_finds_the_same_port_and_stop_ends_it_from_elsewhere(
     assert stack.run("dev", "url").out == f"{url}\n"
     stopped = stack.run("dev", "stop")
     assert stopped.code == 0
-    assert ended(process)[0] in (130, 143)
+    assert ended(process)[0] in (130, 137, 143)  # 137 where the engine stops it slowly
     assert stack.containers()[f"{stack.project}-app-1"] == "exited"
     again, same, _ = start(stack)
     assert same == url
     again.send_signal(signal.SIGTERM)
-    assert ended(again)[0] in (130, 143)
+    assert ended(again)[0] in (130, 137, 143)
 
 
 def test_without_a_service_to_run_it_is_an_error(stack: LiveStack) -> None:
@@ -202,7 +202,7 @@ def test_the_bundled_app_shows_a_change_of_its_source(
         assert ended(process)[0] == 130
     finally:
         docker_image = f"{live.project}-darts-app"
-        live.close()
+        live.close(wait=True)
         subprocess.run(
             ["docker", "image", "rm", "-f", docker_image], check=False, capture_output=True
         )

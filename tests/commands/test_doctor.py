@@ -455,6 +455,7 @@ def certificate_missing(live: LiveStack) -> None:
 def certificate_expired(live: LiveStack) -> None:
     certificate(live.folder, days=-1)
     https(live)
+    until(lambda: status(live.ports[0]), say="nginx does not listen")
 
 
 def entry_taken(live: LiveStack) -> None:

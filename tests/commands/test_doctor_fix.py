@@ -343,11 +343,11 @@ def test_a_healthy_stack_is_left_alone(stack: LiveStack) -> None:
 
 def test_an_app_that_ends_again_ends_the_verification_at_once(stack: LiveStack) -> None:
     stop(stack, "app")
-    files(stack, wait=60, app=app(stack, command=["sh", "-c", "echo no database; exit 3"]))
+    files(stack, wait=300, app=app(stack, command=["sh", "-c", "echo no database; exit 3"]))
     begin = time.monotonic()
     said = stack.run("doctor", "--fix", "--yes")
     assert said.code == 1
-    assert time.monotonic() - begin < 30, "waiting longer would not help"
+    assert time.monotonic() - begin < 110, "waiting longer would not help"
     assert "still wrong: app has ended with exit code 3" in said.out
     assert "error: 1 problem is left" in said.err
     assert said.err.rstrip().endswith("next: dartsctl doctor")

@@ -198,6 +198,7 @@ def test_at_a_terminal_the_plan_is_shown_with_one_question(
         env={**environ, "TERM": "xterm"},
         encoding="utf-8",
         dimensions=(50, 250),
+        timeout=60,
     )
     child.expect_exact("create  .env.production")
     child.expect_exact(f"Write these files into {shop}?")

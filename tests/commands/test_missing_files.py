@@ -22,7 +22,7 @@ BY_LABELS = "working from the containers' labels: "
 @pytest.fixture
 def running(live: LiveStack) -> LiveStack:
     """Start a stack whose file needs a variable of its env file."""
-    from live.stack import sleeper
+    from live.stack import docker, sleeper, until
 
     page = ["busybox", "sh", "-c", "echo hello; busybox httpd -f -p 80"]
     db = sleeper(volumes=["data:/data"])
@@ -32,6 +32,7 @@ def running(live: LiveStack) -> LiveStack:
     env_file(live).write_text(f"WEB_PORT={live.ports[0]}\n")
     env_file(live).chmod(0o600)
     live.up("--env-file", ".env.production", "-f", "compose.json")
+    until(lambda: "hello" in docker("logs", f"{live.project}-web-1"))
     return live
 
 

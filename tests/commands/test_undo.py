@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
-
-LARGE = "dartsctl-test/debian:12"
-"""Its /usr takes a while to copy into a new volume; meanwhile the container is `Creating`."""
 
 
 def colleague(live: LiveStack, *words: str) -> None:
@@ -62,13 +60,6 @@ def gated(live: LiveStack, **web: Any) -> None:
         }
     )
     live.settings(environment="dev")
-
-
-def slow(**more: Any) -> dict[str, Any]:
-    """Return a service whose container takes a while to create."""
-    from live.stack import sleeper
-
-    return sleeper(image=LARGE, volumes=["large:/usr"], **more)
 
 
 def says(up: subprocess.Popen[str], words: str) -> str:
@@ -137,15 +128,23 @@ def test_a_colleague_who_was_faster_with_the_same_service_keeps_it(
     assert live.containers() == {f"{live.project}-web-1": "running"}
 
 
-def test_ctrl_c_during_a_creation_leaves_nothing_but_the_volume(live: LiveStack) -> None:
-    """The engine finishes a creation after its client has left."""
-    from live.stack import ended
+def test_ctrl_c_during_a_creation_leaves_nothing_but_the_volume(
+    live: LiveStack, relay: Relay
+) -> None:
+    """The engine finishes a creation after its client has left, while the undo waits for it."""
+    from live.stack import ended, sleeper, until
 
-    live.compose({"first": slow()}, volumes={"large": {}})
+    live.compose({"first": sleeper(volumes=["large:/data"])}, volumes={"large": {}})
     live.settings(environment="dev")
-    up = live.start("dev", "up")
+    relay.held = b"/containers/create"
+    up = live.start("dev", "up", DOCKER_HOST=relay.address)
     says(up, f"Container {live.project}-first-1  Creating")
+    assert relay.holding.wait(60)
+    begin = time.monotonic()
     up.send_signal(signal.SIGINT)
+    listed = "GET /containers/json?all=1"  # first: what was created; second: the undo waits
+    until(lambda: sum(when > begin and words == listed for when, words in list(relay.asked)) > 1)
+    relay.release.set()
     assert ended(up)[0] == 130
     assert live.leftovers() == [f"volume {live.project}_large"]
 
@@ -195,13 +194,20 @@ def test_a_container_that_was_only_begun_and_that_somebody_starts_is_left(
     live: LiveStack, before: Preflight
 ) -> None:
     """Both Composes were creating it, and ours ended before it knew who was faster."""
+    from live.stack import docker
+
     web, network = names(live)
-    attempt = Attempt(before, deps_of(Common()))
+    pauses: list[float] = []
+
+    def somebody_starts_it(seconds: float) -> None:
+        pauses.append(seconds)
+        docker("start", web)
+
+    attempt = Attempt(before, replace(deps_of(Common()), sleep=somebody_starts_it))
     attempt.follow(f" Container {web}  Creating")
     colleague(live, "create")
-    theirs = live.spawn(["sh", "-c", f"sleep 0.3; docker start {web}"])
     undone = attempt.undo()
-    theirs.wait()
+    assert len(pauses) == 1
     assert f"left container {web} (running): may belong to somebody else" in undone.lines
     assert f"left network {network}: not created by this `up`" in undone.lines
     assert live.containers() == {web: "running"}

@@ -35,6 +35,12 @@ def app(name: str, start: str = "", **more: Any) -> dict[str, Any]:
     return sleeper(command=command, **more)
 
 
+def opened(live: LiveStack) -> str:
+    """Return the shell command that waits until the file `gate/open` is there."""
+    (live.folder / "gate").mkdir()
+    return "until [ -e /gate/open ]; do sleep 0.1; done; "
+
+
 def proxy(live: LiveStack, conf: str, **more: Any) -> dict[str, Any]:
     (live.folder / "site.conf").write_text(conf)
     return {
@@ -73,7 +79,7 @@ def test_a_slow_crash_is_never_ready_whether_it_listens_or_not(
         }
     )
     live.settings()
-    result = live.run("prod", "up", "--wait-timeout", "6", "--json", DARTSCTL_SETTLING_TIME="3")
+    result = live.run("prod", "up", "--wait-timeout", "15", "--json", DARTSCTL_SETTLING_TIME="3")
     assert result.code == 6, result.text
     services = {row["service"]: row for row in result.document["services"]}
     conditions = {name: row["condition"] for name, row in services.items()}
@@ -117,14 +123,22 @@ def test_up_ends_when_every_location_answers_and_follows_an_address_that_moved(
         f"server {{ listen 80; proxy_connect_timeout 2s; {routes} }}",
         depends_on=["app", "api"],
     )
-    services = {"front": front, "app": app("app", "sleep 4; "), "api": app("api")}
+    late = app("app", opened(live), volumes=["./gate:/gate:ro"])
+    services = {"front": front, "app": late, "api": app("api")}
     live.compose(services)
     live.settings()
-    result = live.run("prod", "up", DARTSCTL_SETTLING_TIME="0")
+    up = live.start("prod", "up", DARTSCTL_SETTLING_TIME="0")
+    assert up.stdout is not None
+    said = []
+    for line in up.stdout:
+        said.append(line)
+        if "waiting for app (nothing listens on port 80 inside, and front passes" in line:
+            (live.folder / "gate" / "open").touch()
+    code, text = up.wait(60), "".join(said)
     assert [asked(port), asked(port, "/api/")] == [(200, "app"), (200, "api")], "at this moment"
-    assert result.code == 0, result.text
-    assert "waiting for app (nothing listens on port 80 inside, and front passes" in result.err
-    assert result.err.splitlines()[-1].strip() == f"http://localhost:{port}/"
+    assert code == 0, text
+    assert "waiting for app (nothing listens on port 80 inside, and front passes" in text
+    assert text.splitlines()[-1].strip() == f"http://localhost:{port}/"
 
     # Another container takes the first of the addresses that are free now.
     live.compose({**services, "app": app("app")})
@@ -152,7 +166,7 @@ def test_a_location_that_does_not_answer_is_exit_6_and_one_elsewhere_a_warning(
     services = {"front": proxy(live, conf, depends_on=["app"]), "app": app("app")}
     live.compose(services)
     live.settings()
-    result = live.run("prod", "up", "--wait-timeout", "4", DARTSCTL_SETTLING_TIME="0")
+    result = live.run("prod", "up", "--wait-timeout", "20", DARTSCTL_SETTLING_TIME="0")
     assert result.code == 6, result.text
     site = f"http://localhost:{port}"
     assert f"warning: {site}/ answers 502: front passes it to 127.0.0.1:5005\n" in result.err
@@ -170,14 +184,23 @@ def test_a_location_that_does_not_answer_is_exit_6_and_one_elsewhere_a_warning(
 def test_an_nginx_that_ended_because_a_service_was_not_there_is_started_again_when_it_is(
     live: LiveStack,
 ) -> None:  # edge-cases.md#71
+    from live.stack import ended, sleeper, until
+
     conf = "server { listen 80; location / { proxy_pass http://app; } }"
-    late = app("app", "sleep 2; ", depends_on=["front"])  # so nginx starts before its name exists
-    live.compose({"front": proxy(live, conf), "app": late})
+    gate = sleeper(
+        command=["sh", "-c", opened(live)], volumes=["./gate:/gate:ro"], depends_on=["front"]
+    )
+    after = {"gate": {"condition": "service_completed_successfully"}}
+    late = app("app", "sleep 2; ", depends_on=after)
+    live.compose({"front": proxy(live, conf), "gate": gate, "app": late})
     live.settings()
-    result = live.run("prod", "up", DARTSCTL_SETTLING_TIME="0")
-    assert result.code == 0, result.text
-    assert asked(live.ports[0]) == (200, "app"), result.text
-    assert "starting front again: app was not there yet" in result.err
+    up = live.start("prod", "up", DARTSCTL_SETTLING_TIME="0")
+    until(lambda: live.containers().get(f"{live.project}-front-1") == "exited")
+    (live.folder / "gate" / "open").touch()  # the app's name exists only from now on
+    code, text = ended(up, seconds=120)
+    assert code == 0, text
+    assert asked(live.ports[0]) == (200, "app"), text
+    assert "starting front again: app was not there yet" in text
 
 
 def test_without_a_proxy_up_ends_with_what_speaks_http_and_the_places_of_the_rest(

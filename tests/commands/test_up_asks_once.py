@@ -117,7 +117,9 @@ def counting(live: LiveStack, tmp_path: Path) -> Iterator[Counting]:
     """A stack of two services with health checks, none of which is a proxy."""
     from live.stack import healthy
 
-    live.compose({"web": healthy(f"127.0.0.1:{live.ports[0]}:8000"), "db": healthy()})
+    slowly = "sleep 2"  # so that dartsctl waits for it
+    web = healthy(f"127.0.0.1:{live.ports[0]}:8000", after=slowly)
+    live.compose({"web": web, "db": healthy(after=slowly)})
     live.settings()
     live.of()
     relay = Relay(tmp_path / "relay.sock", endpoint(os.environ))

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-Mode = Literal["passes", "is_cut", "hangs", "floods"]
+Mode = Literal["passes", "is_cut", "hangs", "delays", "floods"]
 _OK = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"
 
 
@@ -30,7 +30,8 @@ class Relay:
         """Every request of dartsctl, which alone speaks HTTP/1.0: time.monotonic(), and its words.
         """
         self.held = b""
-        """A request with these words waits for `release`."""
+        """A request with these words waits for `release`, and goes on if its sender has left."""
+        self.holding = threading.Event()
         self.release = threading.Event()
         self._server = self._listen()
 
@@ -86,6 +87,8 @@ class Relay:
             if version != "HTTP/1.0":  # Compose sends more on the same connection
                 threading.Thread(target=self._pass_on, args=(client, engine), daemon=True).start()
             while chunk := engine.recv(65536):
+                while self.mode == "delays":
+                    time.sleep(0.01)
                 if self.mode == "hangs":
                     client.recv(1)  # until the other side has gone
                     break
@@ -96,9 +99,11 @@ class Relay:
         with suppress(OSError):
             while chunk := client.recv(65536):
                 self._ask(engine, chunk)
-            engine.shutdown(socket.SHUT_WR)
+            if not self.held:  # the engine would give up what was held
+                engine.shutdown(socket.SHUT_WR)
 
     def _ask(self, engine: socket.socket, request: bytes) -> None:
         if self.held and self.held in request:
+            self.holding.set()
             self.release.wait()
         engine.sendall(request)

@@ -458,6 +458,8 @@ def dev_ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         monkeypatch.setenv(name, str(port))
     with one_stack_at_a_time():
         yield ports
+        for leaving in tuple(_leaving):
+            _wait(leaving)
 
 
 @pytest.fixture

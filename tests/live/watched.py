@@ -100,9 +100,8 @@ class Watched:
             opened[subject_of(line)] = line
         for failure in failures:
             failure.is_mended()
-        for subject, line in opened.items():
-            recovered = self.wait_for("recovered", start, subject=subject)
-            assert recovered["episode"] == line["episode"], self.text
+        for line in opened.values():  # its subject may be the cause by now
+            self.wait_for("recovered", start, episode=line["episode"])
         assert len(self.messages(start)) == 2 * len(failures), self.text
         return opened
 
@@ -115,18 +114,26 @@ class Watched:
         assert self.messages(start) == [], self.text
 
     def wait_for(
-        self, kind: str, start: int = 0, *, subject: str = "", without: Collection[str] = ()
+        self,
+        kind: str,
+        start: int = 0,
+        *,
+        subject: str = "",
+        episode: str = "",
+        without: Collection[str] = (),
     ) -> Line:
         """Return the first line of a kind from a line on, about this or none of those subjects."""
 
         def is_wanted(line: Line) -> bool:
             if line["kind"] != kind or (subject and subject_of(line) != subject):
                 return False
+            if episode and line["episode"] != episode:
+                return False
             return not without or subject_of(line) not in without
 
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150  # the engine starts a crash loop again within a minute
         while not (lines := list(filter(is_wanted, self.lines[start:]))):
-            assert time.monotonic() < deadline, f"no {kind} {subject}\n{self.text}"
+            assert time.monotonic() < deadline, f"no {kind} {subject}{episode}\n{self.text}"
             time.sleep(0.05)
         return lines[0]
 

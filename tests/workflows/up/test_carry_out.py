@@ -336,7 +336,14 @@ def test_who_closes_the_port_but_goes_on_is_left_to_it(
 def test_who_ignores_sigterm_is_killed_only_after_a_second_yes(
     start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
-    server, done = start(*python(STUBBORN, port)), deps(True, grace=1.2)
+    slept = [0.0]
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        slept[0] += seconds
+
+    server = start(*python(STUBBORN, port))
+    done = deps(True, grace=1.2, monotonic=lambda: slept[0], sleep=sleep)
     stop(found_on(port), done)
     assert server.wait(60) == -signal.SIGKILL
     assert asked(done) == [f"pid {server.pid} did not end within 1 s. Kill it (SIGKILL)?"]
@@ -794,8 +801,15 @@ def test_a_parent_that_has_forked_its_server_is_no_reloader(
 def test_it_is_waited_until_the_port_is_free(
     start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
-    code = LISTEN + "time.sleep(1)"
-    server, done = start(*python(code, port)), deps(wait_timeout=20)
+    class Releasing(Talk):
+        def progress(self, text: str) -> None:
+            super().progress(text)
+            assert server.stdin is not None
+            server.stdin.write("\n")
+            server.stdin.flush()
+
+    server = start(*python(LISTEN + "input()", port))
+    done = deps(wait_timeout=20, screen=Releasing(), monotonic=lambda: 0.0)
     carry_out([ResolutionStep(ResolutionAction.WAIT, found_on(port))], done)
     assert not _is_listening(port)
     assert f"waiting for 127.0.0.1:{port} (20 s left): held by " in said(done)

@@ -327,13 +327,13 @@ def proxy_of(port: int) -> int | None:
 
 
 def kill_proxy(port: int) -> None:
-    from live.stack import until
+    from live.stack import can_be_published, until
 
     pid = proxy_of(port)
     if pid is None or os.geteuid() != 0:
         pytest.skip("the engine's forwarder of this port is not ours to see")
     os.kill(pid, signal.SIGKILL)
-    until(lambda: proxy_of(port) is None)
+    until(lambda: proxy_of(port) is None and can_be_published(port))
 
 
 @pytest.mark.engine
@@ -389,7 +389,8 @@ def test_a_crash_loop_without_a_health_check_is_never_ready(
     live.settings('env_files = ["secret.env"]')
     if verb == "restart":
         live.up("--env-file", "secret.env", "-f", "compose.json")
-    result = live.run("prod", verb, "web", "--wait-timeout", "5")
+    words = ("prod", verb, "web", "--wait-timeout", "5")
+    result = live.run(*words, DARTSCTL_SETTLING_TIME="5")  # the engine may notice an end late
     assert result.code == 6, result.text
     # if the deadline passes between two starts, it has just exited with its code
     assert re.search(

@@ -38,7 +38,7 @@ _LIMIT = 64 << 10
 """Bytes of FILE."""
 _FILE_LIMIT = 1 << 20
 """Bytes of a file that are searched for the variable."""
-_FRESH = 2.0
+_FRESH = 10.0
 """Seconds for which an answer counts: while one waits for a lock, files may change that are only
 named by those that a call names."""
 _COMPOSE_FILES = (

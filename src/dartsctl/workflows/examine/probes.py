@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 
 _NOT_INSPECTED: Mapping[str, Inspection] = MappingProxyType({})
 _LOG_DELAY = 0.3
-"""Seconds by which a line of nginx's log may be late."""
+"""Seconds until nginx's log is read again, where a line of it is late."""
+_LOG_LOOKS = 7
+"""How often, if it does not come."""
 
 
 @record
@@ -198,7 +200,9 @@ class StackProbes:
         if view.front is None or view.control is None:
             return LogReading()
         log = examine_nginx.error_log(view.front, view.reading.config, view.control)
-        if has_unexplained_refusal(answers, log.limited):
+        for _ in range(_LOG_LOOKS):
+            if not has_unexplained_refusal(answers, log.limited):
+                break
             self._deps.sleep(_LOG_DELAY)
             log = examine_nginx.error_log(view.front, view.reading.config, view.control)
         return log

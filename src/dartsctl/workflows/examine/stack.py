@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dartsctl.workflows.examine.requests import ProbeRequest
     from dartsctl.workflows.preflight.preflight import Preflight
 
-ENGINE_DEADLINE = 2.0
-"""Seconds for each answer of an engine that can be inspected."""
+ENGINE_DEADLINE = 6.0
+"""Seconds for each answer of an engine that can be inspected. A busy one may need two."""
 _ANSWER_TIME = 1.0
 """Seconds that the engine's answer with its time may take."""
 _THREADS = 16
@@ -92,10 +92,10 @@ def _facts(
 
     engine = deps.engine()
     control = deps.engine(deadline=ENGINE_DEADLINE).control()
-    clock = ""
+    skew = 0.0
     try:
         if control:
-            clock = control.clock()
+            skew = clock_skew(control.clock(), deps.now())
         version = (control or engine).describe().version
     except DockerUnavailable as error:
         down = Facts(
@@ -106,7 +106,6 @@ def _facts(
             commands=request.commands,
         )
         return down, None, ()
-    skew = clock_skew(clock, deps.now())
     preflight = preflight_of_running(request.environment, deps=deps)
     another_stack.refuse(preflight, request.commands.doctor)
     facts = EngineFacts(engine.address, version, is_here=preflight.engine.is_here, skew=skew)

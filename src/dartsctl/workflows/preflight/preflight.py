@@ -302,9 +302,11 @@ def _collisions(
         return tuple(collision for collision in seen if not isinstance(collision, ProjectTaken))
 
     def wanted_ports(container: Container) -> tuple[int, ...] | None:
-        inspected = inputs.control.inspect(container.id) if inputs.control else None
-        if inspected is None:
+        if inputs.control is None:
             return None
+        inspected = inputs.control.inspect(container.id)
+        if inspected is None:  # removed since it was listed: it publishes nothing
+            return ()
         return tuple(wanted.endpoint.port for wanted in inspected.facts.wanted)
 
     elsewhere = find_same_stack(

@@ -161,7 +161,7 @@ def watching(tmp_path: Path) -> Iterator[Callable[[str, str], Sources]]:
 
     def watch(address: str, project: str) -> Sources:
         deps = fake_deps(tmp_path, FakeClock(), now=time.time, monotonic=time.monotonic)
-        control = engine_at(address, deadline=1.0).control()
+        control = engine_at(address, deadline=5.0).control()
         assert control
         known = RunningContainers()
         pace = Pace(ping_after=0.5, longest_pause=0.3)
@@ -194,9 +194,11 @@ def test_an_end_is_noticed_by_its_process_and_by_its_event_and_told_as_planned_o
     heard.until(started)
     other = containers.run("other", "--restart=always")
     heard.until(started)
+    relay.change("delays")  # its event cannot come first
     containers.crash(app)
     if os.geteuid() == 0:
         assert heard.until(noticed).source == "process"
+    relay.change("passes")
     crash = heard.until(exited)
     assert (crash.planned, crash.comes_back) == (False, False)
     assert crash.problem.sentence == "app ended by itself with exit code 7"
@@ -204,12 +206,15 @@ def test_an_end_is_noticed_by_its_process_and_by_its_event_and_told_as_planned_o
     docker("stop", "-t", "0", other)
     stop = heard.until(exited)
     assert (stop.service, stop.planned) == ("other", True)
-    assert watched.end() < 5  # a second, on a machine that is not loaded
+    assert watched.end() < PATIENCE
 
 
 @pytest.mark.engine
 def test_nothing_is_missed_or_told_twice_when_the_engine_is_out_of_reach(
-    containers: Containers, relay: Relay, watching: Callable[[str, str], Sources]
+    containers: Containers,
+    relay: Relay,
+    watching: Callable[[str, str], Sources],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # edge-cases.md#77
     app, db, cache = (containers.run(name) for name in ("app", "db", "cache"))
     loop = containers.run("loop", "--restart=always")
@@ -232,13 +237,14 @@ def test_nothing_is_missed_or_told_twice_when_the_engine_is_out_of_reach(
     relay.change("hangs")
     docker("kill", cache)
     (problem,) = heard.until(looked).problems
-    assert "did not answer within 1 s" in problem.sentence
+    assert "did not answer within 5 s" in problem.sentence
     relay.change("passes")
     assert heard.until(looked).problems == ()
     assert heard.until(exited).service == "cache"
 
+    monkeypatch.setattr("dartsctl.edges.engine.events.FLOOD", 2_000)
     relay.change("floods")
-    assert "more than 30000 events" in heard.until(noted).text
+    assert "more than 2000 events" in heard.until(noted).text
     end_by_itself(loop)
     crash = heard.until(exited)
     assert (crash.service, crash.comes_back) == ("loop", True)
