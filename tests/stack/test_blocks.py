@@ -374,6 +374,7 @@ def unfolded(stack: Stack) -> Stack:
     return replace(stack, services=services)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("version", ["20.10.24", "28.5.2"])
 @pytest.mark.parametrize("complete", [True, False], ids=["complete table", "probes alone"])
 def test_a_block_gets_the_verdicts_of_its_numbers(version: str, complete: bool) -> None:

@@ -186,6 +186,7 @@ def test_a_document_is_masked_and_has_no_lone_surrogate() -> None:
     assert shown == {"a": ["***", ["x\\xff", 5, None]], "k\\xfe": True}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("prefix", ["", "sk_live_"])
 def test_ten_thousand_values_are_masked_in_one_pass(prefix: str) -> None:
     choose = random.Random(1).choices
