@@ -13,7 +13,7 @@ from dartsctl.records import record
 from dartsctl.workflows.examine.probes import ExamineRequest, StackProbes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dartsctl.diagnosis.findings import Diagnosis
     from dartsctl.errors import DartsctlError
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 ENGINE_DEADLINE = 6.0
 """Seconds for each answer of an engine that can be inspected. A busy one may need two."""
-_ANSWER_TIME = 1.0
-"""Seconds that the engine's answer with its time may take."""
+_SMALLEST_SKEW = 1.0
+"""Seconds by which two clocks may differ without harm."""
 _THREADS = 16
 
 
@@ -95,7 +95,7 @@ def _facts(
     skew = 0.0
     try:
         if control:
-            skew = clock_skew(control.clock(), deps.now())
+            skew = clock_skew(control.clock, deps.now)
         version = (control or engine).describe().version
     except DockerUnavailable as error:
         down = Facts(
@@ -114,15 +114,17 @@ def _facts(
         return probes.facts(), preflight, probes.requests
 
 
-def clock_skew(clock: str, now: float) -> float:
+def clock_skew(read_clock: Callable[[], str], now: Callable[[], float]) -> float:
     """Return the seconds that the engine's clock is ahead of ours (edge-cases.md#79).
 
-    0 if the difference is within the time that the answer may have taken.
+    0 if its time lies between our question and its answer, however long that took.
     """
-    engine_time = parse_moment(clock)
-    if engine_time is None or abs(engine_time - now) <= _ANSWER_TIME:
+    asked = now()
+    engine_time = parse_moment(read_clock())
+    answered = now()
+    if engine_time is None or asked - _SMALLEST_SKEW <= engine_time <= answered + _SMALLEST_SKEW:
         return 0.0
-    return engine_time - now
+    return engine_time - (asked if engine_time < asked else answered)
 
 
 @contextmanager

@@ -212,7 +212,7 @@ class ThroughProxy:
         """Return the seconds that the engine's clock is ahead of ours; it may be the same clock."""
         if control is None or self._before.engine.kind == "local":
             return 0.0
-        return clock_skew(control.clock(), self._deps.now())
+        return clock_skew(control.clock, self._deps.now)
 
     def _whole_stack(self, containers: tuple[Container, ...]) -> Preflight:
         """Return the preflight of the whole stack where more of it runs than was started now.
